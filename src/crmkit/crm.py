@@ -1,0 +1,301 @@
+"""CRM: binds a store, a clock, a policy and the host's declarations to the services that a host calls."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+import attrs
+
+from crmkit.errors import Busy, Conflict, Duplicate, NotAllowed
+from crmkit.kernel.ids import identifier, new_id
+from crmkit.kernel.record import KINDS, Event, Kind, Record
+from crmkit.kernel.text import line
+from crmkit.services.clock import system_clock
+from crmkit.services.consents import Consents
+from crmkit.services.customers import Customers
+from crmkit.services.declared import Declared
+from crmkit.services.interactions import Interactions
+from crmkit.services.needs import Needs
+from crmkit.services.policy import PORTAL, DefaultPolicy, Policy
+from crmkit.services.purchases import Purchases
+from crmkit.services.reactions import REACTIONS
+from crmkit.services.relationships import Relationships
+from crmkit.services.satisfaction import Satisfactions
+from crmkit.services.tasks import Tasks
+from crmkit.services.unit import Reaction, Setting, Unit, opened, refuse_past_open
+from crmkit.storage.open import open_store
+from crmkit.storage.store import Mode, Receipt, Schema, Store
+
+T = TypeVar("T")
+FIRST_WAIT, LONGEST_WAIT = 0.001, 0.1
+
+
+class Services:
+    """The verbs by concept: the same on a CRM, where each call is a unit of its own, and on an open unit."""
+
+    def __init__(self, scope: Unit | CRM) -> None:
+        self._scope = scope
+
+    @property
+    def customers(self) -> Customers:
+        """Profiles of people, organisations and households."""
+        return Customers(self._scope)
+
+    @property
+    def consents(self) -> Consents:
+        """What customers have agreed to and objected to, and what may be done therefore."""
+        return Consents(self._scope)
+
+    @property
+    def relationships(self) -> Relationships:
+        """What ties customers to the company: types, lifecycles, owners, timers."""
+        return Relationships(self._scope)
+
+    @property
+    def interactions(self) -> Interactions:
+        """Contacts, attempts, findings and notes."""
+        return Interactions(self._scope)
+
+    @property
+    def tasks(self) -> Tasks:
+        """What somebody has to do at a time."""
+        return Tasks(self._scope)
+
+    @property
+    def purchases(self) -> Purchases:
+        """What was bought, when, where and why."""
+        return Purchases(self._scope)
+
+    @property
+    def needs(self) -> Needs:
+        """Wants and needs, until they are met or declined."""
+        return Needs(self._scope)
+
+    @property
+    def satisfaction(self) -> Satisfactions:
+        """How content customers are, step by step, and what follows."""
+        return Satisfactions(self._scope)
+
+
+class OpenUnit(Services):
+    """Several verbs, one commit: what `with crm.unit() as unit` gives."""
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(unit)
+        self._unit = unit
+
+    @property
+    def at(self) -> datetime:
+        """The time at which everything in this unit happens."""
+        return self._unit.at
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The store's answer once the unit is committed; None before."""
+        return self._unit.receipt
+
+
+class CRM(Services):
+    """Customer-relationship logic over a store, for one tenant and one actor.
+
+    Open it once per process and share it between threads; `tenant`, `acting_as`, `correlated` and `expecting` give others
+    bound to the same store.
+
+    >>> crm = CRM.open("memory://")
+    >>> crm.acting_as("rep-lito").actor
+    'rep-lito'
+    """
+
+    def __init__(self, setting: Setting, *, patience: float = 5.0) -> None:
+        super().__init__(self)
+        self._setting = setting
+        self._patience = patience
+
+    @classmethod
+    def open(  # noqa: PLR0913 - all that a host may bring, by keyword
+        cls,
+        store: str | Store,
+        *,
+        clock: Callable[[], datetime] = system_clock,
+        policy: Policy | None = None,
+        reactions: Mapping[type[Event[Any]], Sequence[Reaction]] | None = None,
+        kinds: Iterable[type[Record]] = (),
+        durability: str = "full",
+        schema: Mode | None = None,
+        patience: float = 5.0,
+        audit_refusals: bool = True,
+    ) -> CRM:
+        """Open a CRM on a store, or on the address of one: `memory://`, `sqlite:///file`, or a plugin's scheme.
+
+        Args:
+            store: an address, or a store that is already open.
+            clock: tells the time; a `VirtualClock` plays history.
+            policy: the host's say in every act and read; by default the host's code may do everything, and customers in a
+                portal see what is theirs.
+            reactions: what else happens after an event, beside what crmkit does.
+            kinds: record classes of the host's own to keep in the same store.
+            durability: `full` survives a power cut, `normal` a crash of the process.
+            schema: `check`, `create` or `upgrade`; by default a store of its own is upgraded and a server's is checked.
+            patience: for how many seconds a verb is tried again when others change the same records.
+            audit_refusals: whether acts that the policy refuses are journalled.
+
+        Raises:
+            Misuse: no store is known for the address.
+            MissingExtra: the address needs an extra that is not installed.
+            SchemaMismatch: what is stored was laid out for another version.
+            Unavailable: the store cannot be reached.
+        """
+        opened_store = open_store(store, durability=durability) if isinstance(store, str) else store
+        mode: Mode = schema or ("upgrade" if opened_store.features.embedded else "check")
+        own: tuple[Kind[Any], ...] = tuple(k.__kind__ for k in kinds)
+        known = tuple(k for k in KINDS.values() if k.cls.__module__.startswith("crmkit."))
+        opened_store.prepare(Schema(tuple(dict.fromkeys((*known, *own)))), mode)
+        also = reactions or {}
+        merged = {e: (*REACTIONS.get(e, ()), *also.get(e, ())) for e in {**REACTIONS, **also}}
+        setting = Setting(
+            opened_store,
+            clock,
+            policy or DefaultPolicy(),
+            merged,
+            new_id,
+            audit_refusals=audit_refusals,
+        )
+        return cls(setting, patience=patience)
+
+    # bound to something
+
+    @property
+    def actor(self) -> str:
+        """Who acts through this CRM."""
+        return self._setting.actor
+
+    @property
+    def tenant_name(self) -> str:
+        """Whose data this CRM reads and writes."""
+        return self._setting.tenant
+
+    @property
+    def store(self) -> Store:
+        """The store underneath."""
+        return self._setting.store
+
+    def _bound(self, **changes: Any) -> CRM:
+        return CRM(attrs.evolve(self._setting, **changes), patience=self._patience)
+
+    def tenant(self, name: str) -> CRM:
+        """Give a CRM for another tenant of the same store. No call crosses from one tenant to another.
+
+        Raises:
+            Invalid: rule `identifier`.
+        """
+        return self._bound(tenant=identifier("tenant", name))
+
+    def acting_as(self, actor: str) -> CRM:
+        """Give a CRM whose acts and reads are this actor's.
+
+        Raises:
+            Invalid: the name is empty, too long or no line of text.
+        """
+        return self._bound(actor=line("actor", actor, longest=120))
+
+    def portal(self, customer: Record | str) -> CRM:
+        """Give a CRM for a customer who acts for himself: the policy shows what is theirs, and nothing else."""
+        return self.acting_as(PORTAL + identifier("customer", customer if isinstance(customer, str) else customer.id))
+
+    def correlated(self, correlation: str) -> CRM:
+        """Give a CRM whose acts carry this id in the journal, such as the id of a web request."""
+        return self._bound(correlation=line("correlation", correlation, longest=120))
+
+    def expecting(self, *records: Record) -> CRM:
+        """Give a CRM that acts only if these records are still as the caller has them; otherwise it raises `Stale`.
+
+        For forms: what the user saw is what the decision is made on.
+        """
+        versions = {(type(r).__kind__.name, r.id): r.version for r in records}
+        return self._bound(expected=versions)
+
+    # units
+
+    @contextmanager
+    def unit(self, *, reason: str = "", key: str | None = None) -> Generator[OpenUnit]:
+        """Open a unit: several verbs, one commit at the end of the `with` body, nothing if it raises.
+
+        With a `key` the unit is applied once, however often it is run: `unit.receipt.replayed` tells the second time.
+
+        Raises:
+            Conflict: somebody changed what the body had read; it cannot be run again here, see `together`.
+        """
+        unit = Unit(self._setting, reason=reason, key=key)
+        refuse_past_open(self._setting, "unit")
+        with opened(unit), self._journalling(unit):
+            yield OpenUnit(unit)
+        unit.commit()
+
+    def together(self, act: Callable[[OpenUnit], T], *, reason: str = "") -> T:
+        """Run several verbs as one commit, again with fresh records when others were faster.
+
+        Raises:
+            Conflict: others were faster all the time, for as long as the CRM has patience.
+        """
+
+        def body(unit: Unit) -> T:
+            with opened(unit):
+                return act(OpenUnit(unit))
+
+        return self.run(body, verb="unit", reason=reason)
+
+    def run(self, act: Callable[[Unit], T], *, verb: str, reason: str = "") -> T:
+        """Run an act in a unit of its own and commit it, again after a conflict, within the CRM's patience.
+
+        Raises:
+            Misuse: a unit on the same store and tenant is open.
+        """
+        refuse_past_open(self._setting, verb)
+        wait, collided, end = FIRST_WAIT, False, time.monotonic() + self._patience
+        while True:
+            unit = Unit(self._setting, verb=verb, reason=reason)
+            try:
+                with self._journalling(unit):
+                    out = act(unit)
+                unit.commit()
+            except (Conflict, Busy):
+                if time.monotonic() + wait > end:
+                    raise
+            except Duplicate:
+                # Somebody else made it between our look and our commit: a second look finds theirs.
+                if collided:
+                    raise
+                collided = True
+            else:
+                return out
+            time.sleep(random.uniform(0, wait))  # noqa: S311 - spreads retries, guards nothing
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    @contextmanager
+    def _journalling(self, unit: Unit) -> Generator[None]:
+        try:
+            yield
+        except NotAllowed as error:
+            if self._setting.audit_refusals:
+                unit.journal_refusal(error)
+            raise
+
+    # the end
+
+    def close(self) -> None:
+        """Let go of the store. Closing twice is harmless."""
+        self._setting.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"CRM(tenant={self.tenant_name!r}, actor={self.actor!r}, store={type(self.store).__name__})"

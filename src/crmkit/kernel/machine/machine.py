@@ -1,0 +1,382 @@
+"""Machine: a lifecycle as frozen data, compiled once. It answers; it keeps nothing, and reads no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeAlias
+
+from crmkit.errors import DefinitionError, GuardFailed
+from crmkit.kernel.machine.definition import Definition, Finding, Step, Version, members, steps_of
+from crmkit.kernel.machine.edges import E, E_co, Edge, F_contra, S, S_co
+from crmkit.kernel.machine.guards import Claim, Guard, Unmet, Verdict, name_of, words_of
+from crmkit.kernel.machine.outcomes import Deadline, Moved, Obstacle, Option, Refused, Warned, Why
+from crmkit.kernel.machine.verify import verify
+
+# What the guards have said in this step, by identity; and a step's result by the cause that was given.
+_Seen: TypeAlias = dict[int, Verdict]
+_Results: TypeAlias = dict[str | None, Moved[S, E]]
+
+_NOWHERE: Final[Mapping[str, Any]] = {}
+
+
+class _Way(Generic[S_co, E_co, F_contra]):
+    """A step made ready to be taken: every result that it can have is there before anyone asks."""
+
+    __slots__ = ("after", "back", "guarded", "moves", "step", "unless", "when")
+
+    def __init__(self, step: Step[S_co, E_co, F_contra]) -> None:
+        self.step, self.when, self.unless = step, step.when, step.unless
+        self.after, self.guarded = step.after or timedelta(0), bool(step.when or step.unless)
+        results: dict[str | None, _Results[S_co, E_co]] = {target: _results(step, target) for target in step.targets}
+        self.back = results if step.returns else {}
+        self.moves: _Results[S_co, E_co] = {} if step.returns or not results else next(iter(results.values()))
+
+    def leaves(self, state: str, on: str | None) -> bool:
+        """Whether this is a step of a state on a signal, or on time."""
+        return self.step.source == state and self.step.on == on
+
+
+def _fits(since: datetime, after: timedelta) -> bool:
+    # A deadline after the year 9999 is never due, and must not stop a sweep.
+    return after <= datetime.max.replace(tzinfo=since.tzinfo) - since
+
+
+def _results(step: Step[S, E, Any], target: S) -> _Results[S, E]:
+    causes: list[tuple[str | None, StrEnum | None]] = [(cause, cause) for cause in step.causes]
+    if step.fixed or not causes:
+        causes.append((None, step.causes[0] if step.fixed else None))
+    return {given: Moved(step.source, target, step.on, cause, None, step) for given, cause in causes}
+
+
+class Machine(Definition[S_co, E_co, F_contra]):
+    """A lifecycle: states, the steps between them, and what each step asks for.
+
+    A definition that contradicts itself is refused when it is made; `findings` holds what is only doubtful.
+    Wherever a state, a signal or a cause is asked for, text that equals the member does as well.
+
+    Attributes:
+        findings: warnings and notes about the definition (see `verify`).
+
+    >>> from enum import StrEnum
+    >>> from crmkit.kernel.machine import days, edge, need
+    >>> class Stage(StrEnum):
+    ...     LEAD = "lead"
+    ...     BUYER = "buyer"
+    ...     LOST = "lost"
+    >>> class Signal(StrEnum):
+    ...     BUY = "buy"
+    >>> def trusted(trust: int) -> bool | Unmet:
+    ...     return need("trust", have=trust, at_least=60)
+    >>> customer = Machine(
+    ...     "customer", version=1, initial=Stage.LEAD, final=[Stage.BUYER, Stage.LOST], edges=[
+    ...         edge(Stage.LEAD, Stage.BUYER, on=Signal.BUY, when=[trusted]),
+    ...         edge(Stage.LEAD, Stage.LOST, after=days(365)),
+    ...     ])
+    >>> customer.step(Stage.LEAD, Signal.BUY, 60).state
+    <Stage.BUYER: 'buyer'>
+    >>> print(customer.step(Stage.LEAD, Signal.BUY, 48))
+    customer: 'buy' refused in 'lead', guard unmet: trust 48, needs at least 60; allowed now: no signal
+    """
+
+    findings: tuple[Finding, ...]
+    # By state and signal, and by state with the shortest delay first.
+    _table: dict[str, dict[Any, tuple[_Way[S_co, E_co, F_contra], ...]]]
+    _timed: dict[str, tuple[_Way[S_co, E_co, F_contra], ...]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: Version,
+        initial: S_co,
+        edges: Iterable[Edge[S_co, E_co, F_contra]],
+        final: Iterable[S_co] = (),
+        groups: Mapping[str, Iterable[S_co]] | None = None,
+        states: Iterable[type[S_co] | S_co] | None = None,
+        signals: Iterable[type[E_co] | E_co] | None = None,
+        claims: Iterable[Claim] = (),
+        doc: str = "",
+    ) -> None:
+        """Make a machine and verify it.
+
+        Args:
+            name: what it is called in messages, drawings and lock files.
+            version: a number or text without spaces; a changed definition gets a new one.
+            initial: where a new record starts.
+            edges: made by `edge` and `warning`. Those that compete are tried in this order.
+            final: the states in which a lifecycle ends. None at all is fine.
+            groups: named sets of states, for edges, queries and drawings.
+            states: the enums (or single members) of the states; the enum of `initial` if not given.
+            signals: the enums (or single members) of the signals; the enums of all `on=` if not given.
+            claims: what `exclusive` and `exhaustive` say about the guards.
+            doc: one sentence for whoever reads a drawing.
+
+        Raises:
+            DefinitionError: with every problem that was found.
+        """
+        edges = tuple(edges)
+        all_states = members([type(initial)] if states is None else states)
+        all_signals = members([type(e.on) for e in edges if e.on is not None] if signals is None else signals)
+        named = {group: frozenset(inside) for group, inside in (groups or {}).items()}
+        steps = tuple(steps_of(edges, all_states, all_signals, named))
+        super().__init__(
+            name, version, initial, frozenset(final), all_states, all_signals, named, edges, steps, tuple(claims), doc
+        )
+        self._set(findings=verify(self))
+        if errors := [finding.text for finding in self.findings if finding.level == "error"]:
+            raise DefinitionError(f"machine {name}", errors)
+        ways = [_Way(step) for step in steps]
+        table = {
+            state: {on: there for on in all_signals if (there := tuple(w for w in ways if w.leaves(state, on)))}
+            for state in all_states
+        }
+        timed = {
+            state: tuple(sorted((w for w in ways if w.leaves(state, None)), key=lambda way: way.after))
+            for state in all_states
+        }
+        self._set(_table=table, _timed=timed)
+
+    def _set(self, **values: object) -> None:
+        # What is derived from the definition, set once: the class is frozen.
+        self.__dict__.update(values)
+
+    # signals
+
+    def step(
+        self, state: str, signal: str, facts: F_contra, *, cause: str | None = None, previous: str | None = None
+    ) -> Moved[S_co, E_co] | Refused[S_co, E_co]:
+        """Say where a signal leads from a state, or why it leads nowhere.
+
+        Of several edges, the first one whose guards hold is taken. It then decides about the cause alone: a
+        missing cause never falls through to a later edge. Each guard is asked at most once.
+
+        Args:
+            state: where the record stands.
+            signal: what is asked of it.
+            facts: what the guards may know.
+            cause: why, where the edge asks for it; a cause that no one asked for is refused, not lost.
+            previous: the state before this one, for edges that lead back.
+
+        Raises:
+            GuardFailed: a guard raised, or returned neither a bool nor an `Unmet`.
+        """
+        ways = self._table.get(state, _NOWHERE).get(signal)
+        if not ways:
+            return self._refused(self._absence(state, signal), state, signal, facts)
+        way: _Way[S_co, E_co, F_contra] = ways[0]
+        seen: _Seen = {}
+        # The common case, in which the first edge is taken, allocates nothing.
+        if not way.unless and (moved := way.moves.get(cause)) is not None:
+            for check in way.when:
+                try:
+                    verdict = check(facts)
+                except Exception as error:
+                    raise self._broken(way.step, check, f"raised {type(error).__name__}") from error
+                if verdict is not True:
+                    held = way.when[: way.when.index(check)]
+                    seen = {**dict.fromkeys(map(id, held), True), id(check): verdict}
+                    break
+            else:
+                return moved
+        chosen, obstacles = self._choose(ways, facts, seen)
+        if chosen is None:
+            return self._refused(Why.GUARD, state, signal, facts, seen, obstacles)
+        if (moves := chosen.back.get(previous) if chosen.back else chosen.moves) is None:
+            return self._refused(Why.PREVIOUS, state, signal, facts, seen, (), chosen.step.targets)
+        if (moved := moves.get(cause)) is None:
+            return self._refused(Why.CAUSE, state, signal, facts, seen, (), chosen.step.causes)
+        return moved
+
+    def move(
+        self, state: str, signal: str, facts: F_contra, *, cause: str | None = None, previous: str | None = None
+    ) -> Moved[S_co, E_co]:
+        """Do as `step` does, and raise a refusal.
+
+        Raises:
+            MoveRefused: with the values of the `Refused` as plain data.
+            GuardFailed: a guard is broken.
+        """
+        outcome = self.step(state, signal, facts, cause=cause, previous=previous)
+        if isinstance(outcome, Refused):
+            raise outcome.error()
+        return outcome
+
+    def explain(self, state: str, facts: F_contra) -> tuple[Option[S_co, E_co], ...]:
+        """Tell for each signal of a state whether it is possible now, and what is in its way: to draw buttons.
+
+        An unknown state has no options.
+        """
+        return self._options(state, facts, {})
+
+    # time
+
+    def deadlines(self, state: str, since: datetime) -> tuple[Deadline[S_co, E_co], ...]:
+        """Return when each timed step of a state is due, earliest first.
+
+        Args:
+            state: where the record stands.
+            since: from when its timers count; the host decides what resets it.
+        """
+        return tuple(
+            Deadline(since + way.after, way.step) for way in self._timed.get(state, ()) if _fits(since, way.after)
+        )
+
+    def due_windows(self) -> tuple[tuple[S_co, timedelta], ...]:
+        """Return every pair (state, delay) with something timed, to find what is due by range queries.
+
+        What is due at `now` stands in the state with `since <= now - delay`. The smallest delay of a state finds
+        whatever its larger ones find.
+        """
+        return tuple(dict.fromkeys((state, way.after) for state in self.states for way in self._timed[state]))
+
+    def due(
+        self,
+        state: str,
+        since: datetime,
+        facts: F_contra,
+        *,
+        now: datetime,
+        warned: Collection[str] = (),
+        facts_since: datetime | None = None,
+    ) -> Moved[S_co, E_co] | Warned[S_co] | None:
+        """Return the first thing that time has brought by `now`, or `None`. Arguments as for `catch_up`."""
+        ripe: list[tuple[datetime, _Way[S_co, E_co, F_contra]]] = []
+        for way in self._timed.get(state, ()):
+            if now - since >= way.after and way.step.warns not in warned:
+                at = since + way.after
+                if facts_since is not None and at < facts_since and way.guarded:
+                    at = facts_since
+                ripe.append((at, way))
+        seen: _Seen = {}
+        for at, way in sorted(ripe, key=lambda pair: pair[0]):
+            if at <= now and not any(self._obstacles(way.step, facts, seen)):
+                moved = way.moves.get(None)
+                if moved is None:
+                    return Warned(way.step.source, way.step.warns, at)
+                return Moved(moved.source, moved.state, None, moved.cause, at, way.step)
+        return None
+
+    def catch_up(
+        self,
+        state: str,
+        since: datetime,
+        facts: F_contra,
+        *,
+        until: datetime,
+        warned: Collection[str] = (),
+        facts_since: datetime | None = None,
+        limit: int = 1000,
+    ) -> tuple[Moved[S_co, E_co] | Warned[S_co], ...]:
+        """Return all that time has brought by `until`, in the order in which it happened.
+
+        Everything is stamped with its deadline, `since` plus the delay, however late the sweep; a move starts the
+        timers of the next state at its own stamp. So the history does not depend on how often anyone sweeps.
+
+        Guards are the exception that has to be told about, because a machine knows the facts of today only. A timed
+        edge whose guard fails stays due, and every sweep tries it again. Once it holds, the stamp is the deadline or
+        `facts_since`, whichever is later. Told the instant of the last change to the facts, and swept before each
+        such change, guarded edges have one history too; told nothing, the facts are taken to have held all along.
+
+        Args:
+            state: where the record stands.
+            since: from when its timers count.
+            facts: what the guards may know; they serve the whole way.
+            until: the moment of the sweep. A deadline at exactly this moment is due.
+            warned: the names of the warnings already told for this `since`. A move forgets them.
+            facts_since: from when the facts have been what they are.
+            limit: at most so many outcomes; the next sweep goes on from there.
+        """
+        history: list[Moved[S_co, E_co] | Warned[S_co]] = []
+        told: set[str] = set(warned)
+        while len(history) < limit:
+            outcome = self.due(state, since, facts, now=until, warned=told, facts_since=facts_since)
+            if outcome is None:
+                break
+            history.append(outcome)
+            if isinstance(outcome, Warned):
+                told.add(outcome.warning)
+            else:
+                state, since = outcome.state, outcome.at or since
+                told.clear()
+        return tuple(history)
+
+    # judging
+
+    def _choose(
+        self, ways: Iterable[_Way[S_co, E_co, F_contra]], facts: F_contra, seen: _Seen
+    ) -> tuple[_Way[S_co, E_co, F_contra] | None, tuple[Obstacle, ...]]:
+        obstacles: list[Obstacle] = []
+        for way in ways:
+            here = list(self._obstacles(way.step, facts, seen))
+            if not here:
+                return way, ()
+            obstacles += here
+        return None, tuple(obstacles)
+
+    def _obstacles(self, step: Step[S_co, E_co, F_contra], facts: F_contra, seen: _Seen) -> Iterator[Obstacle]:
+        for check in step.when:
+            if (verdict := self._ask(step, check, facts, seen)) is not True:
+                yield Obstacle(name_of(check), step.target, verdict or Unmet(words_of(check)))
+        for check in step.unless:
+            if self._ask(step, check, facts, seen) is True:
+                yield Obstacle(f"not {name_of(check)}", step.target, Unmet(words_of(check), rule="fails"))
+
+    def _ask(self, step: Step[S_co, E_co, F_contra], check: Guard[F_contra], facts: F_contra, seen: _Seen) -> Verdict:
+        if id(check) not in seen:
+            try:
+                seen[id(check)] = check(facts)
+            except Exception as error:
+                raise self._broken(step, check, f"raised {type(error).__name__}") from error
+        verdict = seen[id(check)]
+        # A truthy accident, such as a list or an array's own bool, must not open a door.
+        if type(verdict) not in {bool, Unmet}:
+            problem = f"returned {type(verdict).__name__}, expected True, False or Unmet"
+            raise self._broken(step, check, problem)
+        return verdict
+
+    def _broken(self, step: Step[S_co, E_co, F_contra], check: Guard[F_contra], problem: str) -> GuardFailed:
+        return GuardFailed(self.name, str(step), name_of(check), problem)
+
+    def _absence(self, state: str, signal: str) -> Why:
+        if state not in self._table:
+            return Why.UNKNOWN_STATE
+        if signal not in self.signals:
+            return Why.UNKNOWN_SIGNAL
+        return Why.FINAL if state in self.final else Why.NO_SUCH_STEP
+
+    def _refused(  # noqa: PLR0917 - the parts of the answer, gathered here alone
+        self,
+        why: Why,
+        state: str,
+        signal: str,
+        facts: F_contra,
+        seen: _Seen | None = None,
+        obstacles: tuple[Obstacle, ...] = (),
+        expected: tuple[StrEnum, ...] = (),
+    ) -> Refused[S_co, E_co]:
+        known: _Seen = {} if seen is None else seen
+        return Refused(self.name, state, signal, why, obstacles, expected, lambda: self._options(state, facts, known))
+
+    def _options(self, state: str, facts: F_contra, seen: _Seen) -> tuple[Option[S_co, E_co], ...]:
+        options: list[Option[S_co, E_co]] = []
+        here: Mapping[Any, tuple[_Way[S_co, E_co, F_contra], ...]] = self._table.get(state, _NOWHERE)
+        for signal, ways in here.items():
+            chosen, obstacles = self._choose(ways, facts, seen)
+            steps = [way.step for way in (ways if chosen is None else (chosen,))]
+            targets = tuple(dict.fromkeys(target for step in steps for target in step.targets))
+            causes = () if chosen is None or chosen.step.fixed else chosen.step.causes
+            options.append(Option(signal, targets, obstacles, causes))
+        return tuple(options)
+
+    # telling
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.name} version {self.version}: {len(self.states)} states, {len(self.steps)} steps>"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "name", self.name
+        yield "version", self.version
+        yield "states", [str(state) for state in self.states]
+        yield "steps", [str(step) for step in self.steps]
