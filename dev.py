@@ -249,9 +249,12 @@ def build_docs() -> None:
 
 
 def bench(arguments: argparse.Namespace, more: list[str]) -> None:
-    """Run benchmarks/run.py against its peers; further arguments go to it."""
+    """Run the benchmarks, or those named; further arguments go to them."""
     need("bench")
-    perform([("benchmarks", lambda: python("benchmarks/run.py", *more))])
+    scripts = {path.stem: path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "__main__" in path.read_text()}
+    names = [argument for argument in more if argument in scripts] or [*scripts]
+    rest = [argument for argument in more if argument not in scripts]
+    perform([(f"benchmark {name}", lambda name=name: python(scripts[name], *rest)) for name in names])
 
 
 def project_files() -> list[Path]:
@@ -317,36 +320,41 @@ def lock(arguments: argparse.Namespace, more: list[str]) -> None:
 def find_python(version: str) -> Path | None:
     """Find a Python of a version: this one, one on PATH, or one of pyenv's."""
     own = [sys.executable] if sys.version.startswith(version + ".") else []
-    path = [found] if (found := shutil.which(f"python{version}")) else []
+    path = shutil.which(f"python{version}")
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path(os.path.expanduser("~/.pyenv")))  # noqa: PTH111
     several = sorted((pyenv / "versions").glob(f"{version}.*/bin/python"), reverse=True)
-    for candidate in [*own, *path, *several]:
+    for candidate in [*own, *([path] if path else []), *several]:
         if ask(candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])") == version:
             return Path(candidate)
     return None
 
 
 def versions(arguments: argparse.Namespace, more: list[str]) -> None:
-    """Run the tests on every Python found, with the newest and the lowest dependencies; --quick: one run on each."""
-    found = {version: place for version in VERSIONS if (place := find_python(version))}
+    """Run the tests on every Python found, with the newest and the lowest dependencies; --quick: once on each."""
+    places = {version: find_python(version) for version in VERSIONS}
+    found = {version: place for version, place in places.items() if place}
     for version in VERSIONS:
         print(f"Python {version}: {found.get(version, 'MISSING, not tested')}")
     if not found:
         sys.exit("FAILED: no Python to test with")
 
-    def on(version: str, resolution: str) -> None:
-        place = ROOT / f".venv-{version}-{resolution}"
+    def on(version: str, dependencies: str) -> None:
+        place = ROOT / f".venv-{version}-{dependencies}"
         uv("venv", "--quiet", "--clear", "--python", found[version], place)
-        install = ["--quiet", "--python", python_of(place), *RESOLUTIONS[resolution], "--group", "test"]
-        uv("pip", "install", *install, "--editable", f".[{EXTRAS['test']}]")
+        install = ["pip", "install", "--quiet", "--python", python_of(place)]
+        if dependencies == "pinned":
+            uv(*install, "--require-hashes", "-r", REQUIREMENTS / "test.txt")
+            uv(*install, "--no-deps", "--no-build-isolation", "--editable", ".")
+        else:
+            uv(*install, *RESOLUTIONS[dependencies], "--group", "test", "--editable", f".[{EXTRAS['test']}]")
         names = ["attrs", "cattrs", "python-dateutil", "sqlalchemy", "pytest", "hypothesis"]
         show = f"from importlib.metadata import version; print(*(n + ' ' + version(n) for n in {names}), sep=', ')"
         print(ask(python_of(place), "-c", show), flush=True)
         execute(python_of(place), "-m", "pytest", "--quiet", *more)
 
-    wanted = [(version, resolution) for version in found for resolution in RESOLUTIONS]
-    if arguments.quick:
-        wanted = [(version, "newest" if number else "lowest") for number, version in enumerate(found)]
+    wanted = [(version, dependencies) for version in found for dependencies in RESOLUTIONS]
+    if arguments.quick:  # the pins, because what is newest may be broken on the day, and that is not the change's fault
+        wanted = [(version, "pinned" if number else "lowest") for number, version in enumerate(found)]
     perform([(f"Python {v}, {r} dependencies", lambda v=v, r=r: on(v, r)) for v, r in wanted])
 
 

@@ -156,7 +156,7 @@ def generated() -> dict[Path, str]:
                 "```{toctree}",
                 ":hidden:",
                 "",
-                *(f"modules/{part}/{module}" for module, _ in found),
+                *(f"{module.removeprefix('crmkit.')} <modules/{part}/{module}>" for module, _ in found),
                 "```",
                 "",
             ]

@@ -11,7 +11,14 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from crmkit.domain.attributes import Attribute, attribute_keys
+from crmkit.domain.attributes import declared as attributes_by_name
+from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
+from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
+from crmkit.domain.relationship_types import TypeRules
+from crmkit.domain.relationship_types import declared as types_by_name
 from crmkit.errors import Busy, Conflict, Duplicate, NotAllowed
+from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.ids import identifier, new_id
 from crmkit.kernel.record import KINDS, Event, Kind, Record
 from crmkit.kernel.text import line
@@ -25,8 +32,9 @@ from crmkit.services.policy import PORTAL, DefaultPolicy, Policy
 from crmkit.services.purchases import Purchases
 from crmkit.services.reactions import REACTIONS
 from crmkit.services.relationships import Relationships
-from crmkit.services.satisfaction import Satisfactions
+from crmkit.services.satisfaction import Satisfaction
 from crmkit.services.tasks import Tasks
+from crmkit.services.timeline import Timeline
 from crmkit.services.unit import Reaction, Setting, Unit, opened, refuse_past_open
 from crmkit.storage.open import open_store
 from crmkit.storage.store import Mode, Receipt, Schema, Store
@@ -72,14 +80,19 @@ class Services:
         return Purchases(self._scope)
 
     @property
+    def timeline(self) -> Timeline:
+        """Everything that the journal tells, of every concept."""
+        return Timeline(self._scope)
+
+    @property
     def needs(self) -> Needs:
         """Wants and needs, until they are met or declined."""
         return Needs(self._scope)
 
     @property
-    def satisfaction(self) -> Satisfactions:
+    def satisfaction(self) -> Satisfaction:
         """How content customers are, step by step, and what follows."""
-        return Satisfactions(self._scope)
+        return Satisfaction(self._scope)
 
 
 class OpenUnit(Services):
@@ -123,6 +136,10 @@ class CRM(Services):
         *,
         clock: Callable[[], datetime] = system_clock,
         policy: Policy | None = None,
+        attributes: Iterable[Attribute] = (),
+        types: Iterable[TypeRules] = (),
+        lifecycle: Lifecycle | Versions[Any, Any, Facts] = LIFECYCLE,
+        evidence: Iterable[EvidenceRule] = PURCHASES_AS_EVIDENCE,
         reactions: Mapping[type[Event[Any]], Sequence[Reaction]] | None = None,
         kinds: Iterable[type[Record]] = (),
         durability: str = "full",
@@ -137,6 +154,11 @@ class CRM(Services):
             clock: tells the time; a `VirtualClock` plays history.
             policy: the host's say in every act and read; by default the host's code may do everything, and customers in a
                 portal see what is theirs.
+            attributes: custom attributes of customers.
+            types: relationship types of the host's own; one with the name of one of the seven takes its place.
+            lifecycle: the machine that relationships go through; with its older versions where stored relationships may
+                still be on one of them.
+            evidence: which purchases are evidence of what.
             reactions: what else happens after an event, beside what crmkit does.
             kinds: record classes of the host's own to keep in the same store.
             durability: `full` survives a power cut, `normal` a crash of the process.
@@ -157,12 +179,22 @@ class CRM(Services):
         opened_store.prepare(Schema(tuple(dict.fromkeys((*known, *own)))), mode)
         also = reactions or {}
         merged = {e: (*REACTIONS.get(e, ()), *also.get(e, ())) for e in {**REACTIONS, **also}}
+        versions = lifecycle if isinstance(lifecycle, Versions) else Versions(lifecycle)
+        custom = attributes_by_name(attributes)
         setting = Setting(
             opened_store,
             clock,
             policy or DefaultPolicy(),
             merged,
             new_id,
+            Declared(
+                attributes=custom,
+                types=types_by_name(*types),
+                lifecycle=versions.current,
+                versions=versions,
+                evidence=tuple(evidence),
+            ),
+            {"customer": attribute_keys(custom)},
             audit_refusals=audit_refusals,
         )
         return cls(setting, patience=patience)

@@ -8,9 +8,9 @@
     ├── NotFound (LookupError)       no such record for this tenant and this actor
     ├── Stale                        the caller decided on a record that has changed since
     ├── Misuse (RuntimeError)        the library was called in a way that cannot work
-    │   ├── DefinitionError          a record kind, an event or a machine that contradicts itself
+    │   ├── DefinitionError (TypeError)  a record kind, an event or a machine that contradicts itself
     │   ├── GuardFailed              a guard of a machine raised, or returned what is no verdict
-    │   └── MissingExtra             an optional dependency is not installed
+    │   └── MissingExtra (ImportError)   an optional dependency is not installed
     └── StorageError                 raised by stores, and by nothing else
         ├── Conflict                 a record is not at the version that the batch expects
         ├── Duplicate                a declared unique key is taken

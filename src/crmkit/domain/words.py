@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import field, frozen
 
+from crmkit.errors import Invalid
 from crmkit.kernel.checks import Id, Value
+from crmkit.kernel.dates import instant
 
 
 class Channel(StrEnum):
@@ -50,6 +53,11 @@ REACHED_BY: dict[Channel, Means] = {
 """What kind of address a channel needs; the customer comes to the others of himself."""
 
 SELF_SERVICE_CHANNELS = frozenset({Channel.WEB_FORM, Channel.KIOSK, Channel.PORTAL})
+
+PERSONAL_CHANNELS = frozenset(
+    {Channel.VISIT, Channel.PHONE, Channel.AUDIO_CALL, Channel.VIDEO_CALL, Channel.LETTER}
+)
+"""Channels on which a person's touch is felt: a voice, a face, a hand that wrote."""
 
 
 class Direction(StrEnum):
@@ -104,6 +112,7 @@ class Contact(Value):
         purpose: what it is for.
         by: who acted on the company's side; None if nobody did.
         transaction: the open order that it is about, if any.
+        trait: what in the customer's profile it acts from, if anything: the name of an attribute, an interest or a tag.
     """
 
     channel: Channel
@@ -113,3 +122,41 @@ class Contact(Value):
     purpose: Purpose = Purpose.SERVICE
     by: Id | None = field(default=None)
     transaction: Id | None = field(default=None)
+    trait: str | None = field(default=None)
+
+
+class BuyingStep(StrEnum):
+    """Where somebody stands in the buying cycle, in its order: what contacts, notes and satisfaction are about.
+
+    The first four and the last are the buyer decision process of Engel, Kollat and Blackwell, as every textbook of marketing
+    has it; what happens between the purchase and the time after it is told apart, because satisfaction differs there.
+    """
+
+    PROBLEM_RECOGNITION = "problem-recognition"
+    INFORMATION_SEARCH = "information-search"
+    EVALUATION = "evaluation"
+    PURCHASE = "purchase"
+    DELIVERY = "delivery"
+    USE = "use"
+    SERVICE = "service"
+    POST_PURCHASE = "post-purchase"
+
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far ahead of the library's clock a host's clock may run."""
+
+
+def happened(name: str, when: datetime, *, at: datetime) -> datetime:
+    """Check that something that is being recorded has taken place, however long ago, and give the instant in UTC.
+
+    Raises:
+        Invalid: rule `future`, it lies more than five minutes ahead; and the rules of `instant`.
+
+    >>> from datetime import timezone
+    >>> happened("at", datetime(2026, 1, 1, tzinfo=timezone.utc), at=datetime(2026, 1, 2, tzinfo=timezone.utc)).day
+    1
+    """
+    then = instant(name, when)
+    if then > at + CLOCK_TOLERANCE:
+        raise Invalid(name, "future", "an instant that has come: what is to come is planned, not recorded", "a later one")
+    return then

@@ -70,7 +70,7 @@ _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 _LONGEST_PHONE: Final = 60
 _FEWEST_DIGITS: Final = 2
-_MOST_DIGITS: Final = 20  # fifteen (E.164), and what is dialled before them
+_MOST_DIGITS: Final = 20  # fifteen of an international number (E.164), and what is dialled before them
 _EXTENSION: Final = re.compile(r"(?:;ext=|extension|ext|x|#)[.: ]{0,2}([0-9]{1,11})")
 _PLAIN_NUMBER: Final = re.compile(r"\+?[0-9 ().,/-]+")
 _TO_PLAIN_NUMBER: Final[dict[int, str]] = {
@@ -78,6 +78,7 @@ _TO_PLAIN_NUMBER: Final[dict[int, str]] = {
     **dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0x30FC), "-"),
 }
 _FEWEST_NATIONAL: Final = 7
+_MOST_INTERNATIONAL: Final = 15
 
 _LONGEST_LANGUAGE: Final = 35  # what RFC 5646 4.4.1 asks everybody to have room for
 
@@ -186,15 +187,8 @@ def phone_key(value: str, country: str | None = None) -> str:
     plan = _PLANS.get(_country("country", country))
     if plan is None or number.startswith("+") or len(number) < _FEWEST_NATIONAL:
         return number
-    if number.startswith(plan.abroad):
-        return f"+{number.removeprefix(plan.abroad)}"
-    if len(number) in plan.lengths:
-        return f"+{plan.calling}{number}"
-    if plan.trunk and number.startswith(plan.trunk):
-        rest = number.removeprefix(plan.trunk)
-        if len(rest) in plan.lengths or not (plan.lengths or rest.startswith("0")):
-            return f"+{plan.calling}{rest}"
-    return number
+    international = _international(number, plan)
+    return f"+{international}" if international and len(international) <= _MOST_INTERNATIONAL else number
 
 
 def url(field: str, value: object) -> str:
@@ -338,6 +332,19 @@ def _phone_parts(field: str, text: str) -> str:
         if _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
             return plus + digits
     raise Invalid(field, "phone", "a telephone number such as +63 917 555 0100 or (02) 8555-0100", redacted(text))
+
+
+def _international(number: str, plan: _Plan) -> str:
+    """Give the digits of an international number that a number as dialled stands for; none if that cannot be told."""
+    if number.startswith(plan.abroad):
+        return number.removeprefix(plan.abroad)
+    if len(number) in plan.lengths:
+        return plan.calling + number
+    if plan.trunk and number.startswith(plan.trunk):
+        rest = number.removeprefix(plan.trunk)
+        if len(rest) in plan.lengths or not (plan.lengths or rest.startswith("0")):
+            return plan.calling + rest
+    return ""
 
 
 def _plain_character(character: str) -> str:

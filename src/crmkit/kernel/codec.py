@@ -1,7 +1,7 @@
 """Codec: records to rows and back, events to journal bodies and back, old layouts included.
 
-Columns are coded by a function generated per kind. Everything else goes through one cattrs converter, so that unions, value
-objects and containers need no hook per concept. What was checked when it was made is not checked again when it is read.
+Columns are coded by a function generated per kind. Everything else goes through one cattrs converter, so that unions,
+value objects and containers need no hook per concept. What was checked when it was made is not checked when it is read.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
 
-from crmkit.errors import CRMError, Unreadable
-from crmkit.kernel.checks import bare, hints_of, is_open_word, is_optional, parts_of_union
+from crmkit.errors import DefinitionError, Unreadable
+from crmkit.kernel.checks import (
+    Checked,
+    bare,
+    hints_of,
+    is_open_word,
+    is_optional,
+    is_scalar_union,
+    is_value_union,
+    parts_of_union,
+)
 from crmkit.kernel.dates import PartialDate, from_micros, micros
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.ids import Ref
@@ -28,7 +38,7 @@ from crmkit.kernel.record import EVENTS, KINDS, Column, Document, Event, EventTy
 R = TypeVar("R", bound=Record)
 
 converter = cattrs.Converter(detailed_validation=False, forbid_extra_keys=True, omit_if_default=True)
-dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+dump = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), allow_nan=False).encode
 load = json.JSONDecoder().decode
 
 
@@ -36,9 +46,16 @@ def _ignoring_type(back: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda raw, _: back(raw)
 
 
+def _instant(raw: str) -> datetime:
+    at = datetime.fromisoformat(raw)
+    if at.tzinfo is not UTC:
+        raise ValueError
+    return at
+
+
 def _plain_hooks() -> None:
     pairs: list[tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = [
-        (datetime, datetime.isoformat, datetime.fromisoformat),
+        (datetime, datetime.isoformat, _instant),
         (date, date.isoformat, date.fromisoformat),
         (timedelta, lambda span: span // timedelta(microseconds=1), lambda us: timedelta(microseconds=us)),
         (Decimal, str, Decimal),
@@ -75,6 +92,32 @@ def _open_word_back(hint: Any) -> Callable[[Any, Any], Any]:
     return lambda raw, _: None if raw is None else words.get(raw, raw)
 
 
+def _is_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Enum)
+
+
+def _enum_back(enum: Any) -> Callable[[Any, Any], Any]:
+    words = _words(enum)
+    return lambda raw, _: words[raw]
+
+
+def _is_items(hint: Any) -> bool:
+    return get_origin(hint) in (tuple, frozenset)
+
+
+def _items_back(hint: Any) -> Callable[[Any, Any], Any]:
+    kind: Any = get_origin(hint)
+    item = get_args(hint)[0]
+    inner = converter.get_structure_hook(item)
+
+    def back(raw: Any, _: Any) -> Any:
+        if raw.__class__ is not list:
+            raise TypeError
+        return kind([inner(i, item) for i in raw])
+
+    return back
+
+
 def _is_frozenset(hint: Any) -> bool:
     return get_origin(hint) is frozenset
 
@@ -84,51 +127,42 @@ def _frozenset_there(hint: Any) -> Callable[[Any], Any]:
     return lambda items: sorted((inner(i) for i in items), key=dump)
 
 
-_SCALARS = {str: None, bool: None, int: None, Decimal: "decimal", date: "date", datetime: "instant", Money: "money"}
-
-
-def _is_scalar_union(hint: Any) -> bool:
-    some = parts_of_union(hint)
-    return len(some) > 1 and not is_open_word(hint) and all(bare(h) in _SCALARS for h in some)
+_TAGS: dict[type[Any], str] = {Decimal: "decimal", date: "date", datetime: "instant", Money: "money"}
+"""The scalars that JSON cannot tell from text, and what says so there."""
 
 
 def _scalar_union_there(_: Any) -> Callable[[Any], Any]:
-    def there(value: Any) -> Any:
-        tag = _SCALARS.get(type(value))
-        return {tag: converter.unstructure(value)} if tag else value
+    hooks = {cls: (tag, converter.get_unstructure_hook(cls)) for cls, tag in _TAGS.items()}
+
+    def there(value: object) -> Any:
+        if (tagged := hooks.get(type(value))) is None:
+            return value
+        tag, hook = tagged
+        return {tag: hook(value)}
 
     return there
 
 
 def _scalar_union_back(_: Any) -> Callable[[Any, Any], Any]:
-    kinds = {tag: cls for cls, tag in _SCALARS.items() if tag}
+    hooks = {tag: (converter.get_structure_hook(cls), cls) for cls, tag in _TAGS.items()}
 
     def back(raw: Any, _: Any) -> Any:
-        if not isinstance(raw, dict):
+        if type(raw) is not dict:
             return raw
         ((tag, inner),) = cast("dict[str, Any]", raw).items()
-        return converter.structure(inner, kinds[tag])
+        hook, cls = hooks[tag]
+        return hook(inner, cls)
 
     return back
 
 
-def _is_value_union(hint: Any) -> bool:
-    some = parts_of_union(hint)
-    return len(some) > 1 and all(attrs.has(bare(h)) and bare(h) is not Money for h in some)
-
-
-_plain_hooks()
-converter.register_unstructure_hook_factory(_is_frozen_dict, _frozen_dict_there)
-converter.register_structure_hook_factory(_is_frozen_dict, _frozen_dict_back)
-converter.register_unstructure_hook_factory(_is_frozenset, _frozenset_there)
-converter.register_unstructure_hook_factory(_is_scalar_union, _scalar_union_there)
-converter.register_structure_hook_factory(_is_scalar_union, _scalar_union_back)
-converter.register_unstructure_hook_factory(is_open_word, _open_word_there)
-converter.register_structure_hook_factory(is_open_word, _open_word_back)
-
-
 def _value_union_there(hint: Any) -> Callable[[Any], Any]:
-    hooks = {bare(h): (converter.get_unstructure_hook(bare(h)), bare(h).__name__.lower()) for h in parts_of_union(hint)}
+    classes = [bare(h) for h in parts_of_union(hint)]
+    hooks = {cls: (converter.get_unstructure_hook(cls), _tag(cls)) for cls in classes}
+    if len({tag for _, tag in hooks.values()}) < len(hooks):
+        raise DefinitionError(
+            str(hint), ["two of its classes have one name, which is what tells them apart in documents"]
+        )
 
     def there(value: Any) -> Any:
         if value is None:
@@ -140,7 +174,7 @@ def _value_union_there(hint: Any) -> Callable[[Any], Any]:
 
 
 def _value_union_back(hint: Any) -> Callable[[Any, Any], Any]:
-    hooks = {bare(h).__name__.lower(): (converter.get_structure_hook(bare(h)), bare(h)) for h in parts_of_union(hint)}
+    hooks = {_tag(bare(h)): (converter.get_structure_hook(bare(h)), bare(h)) for h in parts_of_union(hint)}
 
     def back(raw: Any, _: Any) -> Any:
         if raw is None:
@@ -152,8 +186,43 @@ def _value_union_back(hint: Any) -> Callable[[Any, Any], Any]:
     return back
 
 
-converter.register_unstructure_hook_factory(_is_value_union, _value_union_there)
-converter.register_structure_hook_factory(_is_value_union, _value_union_back)
+def _tag(cls: type[Any]) -> str:
+    return cls.__name__.lower()
+
+
+def _is_value(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Checked)
+
+
+def _value_back(cls: Any) -> Callable[[Any, Any], Any]:
+    """Generate what makes a value object of its document: it was checked before it was written."""
+    hints = hints_of(cls)
+    space: dict[str, Any] = {"new": object.__new__, "cls": cls, "known": hints.keys()}
+    body = ["n = new(cls)", "if not x.keys() <= known: raise KeyError"]
+    for i, f in enumerate(attrs.fields(cls)):
+        hint = hints[f.name]
+        hook = converter.structure if cls in _classes_in(hint) else converter.get_structure_hook(hint)
+        default = f.default.factory() if isinstance(f.default, attrs.Factory) else f.default  # type: ignore[arg-type]
+        space |= {f"set{i}": getattr(cls, f.name).__set__, f"s{i}": hook, f"t{i}": hint, f"d{i}": default}
+        missing = "" if default is attrs.NOTHING else f" if {f.name!r} in x else d{i}"
+        body.append(f"set{i}(n, s{i}(x[{f.name!r}], t{i}){missing})")
+    exec("def back(x, _):\n    " + "\n    ".join([*body, "return n"]), space)  # noqa: S102 - generated from annotations
+    return cast("Callable[[Any, Any], Any]", space["back"])
+
+
+_plain_hooks()
+converter.register_unstructure_hook_factory(_is_frozen_dict, _frozen_dict_there)
+converter.register_structure_hook_factory(_is_frozen_dict, _frozen_dict_back)
+converter.register_unstructure_hook_factory(_is_frozenset, _frozenset_there)
+converter.register_structure_hook_factory(_is_items, _items_back)
+converter.register_structure_hook_factory(_is_enum, _enum_back)
+converter.register_structure_hook_factory(_is_value, _value_back)
+converter.register_unstructure_hook_factory(is_scalar_union, _scalar_union_there)
+converter.register_structure_hook_factory(is_scalar_union, _scalar_union_back)
+converter.register_unstructure_hook_factory(is_value_union, _value_union_there)
+converter.register_structure_hook_factory(is_value_union, _value_union_back)
+converter.register_unstructure_hook_factory(is_open_word, _open_word_there)
+converter.register_structure_hook_factory(is_open_word, _open_word_back)
 
 
 @cache
@@ -196,7 +265,7 @@ def encoder(kind: Kind[R]) -> Callable[[R], Row]:
         space[f"u{i}"] = converter.get_unstructure_hook(kind.hints[name])
     rest = ", ".join(f"{n!r}: u{i}(r.{n})" for i, n in enumerate(kind.rest))
     parts.append(f"dump({{{rest}}})" if kind.rest else "'{}'")
-    exec(f"def encode(r): return ({', '.join(parts)},)", space)  # noqa: S102 - generated from the kind's own annotations
+    exec(f"def encode(r): return ({', '.join(parts)},)", space)  # noqa: S102 - generated from annotations
     return cast("Callable[[R], Row]", space["encode"])
 
 
@@ -206,27 +275,27 @@ def _reader(kind: Kind[R]) -> Callable[[Row, int], R]:
     space: dict[str, Any] = {
         "cls": kind.cls,
         "new": object.__new__,
-        "keep": object.__setattr__,
         "instant": from_micros,
         "day": date.fromisoformat,
         "partial": PartialDate.parse,
         "money": Money.of_minor,
         "load": load,
     }
-    body = ["r = new(cls)", "keep(r, 'version', version)"]
+    read = {"version": "version"}
     for i, c in enumerate(kind.columns):
         if c.enum is not None:
             space[f"e{i}"] = _words(c.enum)
         if c.how == "minor":
-            made = f"money(v[{i}], v[{i + 1}])"
-            body.append(f"keep(r, {c.field!r}, None if v[{i}] is None else {made})" if c.null else f"keep(r, {c.field!r}, {made})")
+            some = f"money(v[{i}], v[{i + 1}])"
+            read[c.field] = f"None if v[{i}] is None else {some}" if c.null else some
         elif c.how != "currency":
-            body.append(f"keep(r, {c.field!r}, {_back(c, f'v[{i}]', f'e{i}')})")
-    if kind.rest:
-        body.append(f"x = load(v[{len(kind.columns)}])")
+            read[c.field] = _back(c, f"v[{i}]", f"e{i}")
     for i, name in enumerate(kind.rest):
         space[f"s{i}"], space[f"t{i}"] = converter.get_structure_hook(kind.hints[name]), kind.hints[name]
-        body.append(f"keep(r, {name!r}, s{i}(x[{name!r}], t{i}))")
+        read[name] = f"s{i}(x[{name!r}], t{i})"
+    space |= {f"set_{name}": getattr(kind.cls, name).__set__ for name in read}
+    body = [f"x = load(v[{len(kind.columns)}])", "r = new(cls)"] if kind.rest else ["r = new(cls)"]
+    body += [f"set_{name}(r, {value})" for name, value in read.items()]
     exec("def decode(v, version):\n    " + "\n    ".join([*body, "return r"]), space)  # noqa: S102
     return cast("Callable[[Row, int], R]", space["decode"])
 
@@ -248,10 +317,14 @@ def decode(kind: Kind[R], row: Row, *, version: int, schema: int) -> R:
             row = _upgraded_row(kind, row, schema)
         read: Callable[[Row, int], R] = _reader(kind)
         return read(row, version)
-    except CRMError:
+    except Unreadable:
         raise
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError, cattrs.errors.BaseValidationError) as error:
-        raise Unreadable(f"{kind.name} {row[0]}", f"damaged ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - whatever damage makes the parts raise; it could tell values
+        raise _damaged(f"{kind.name} {row[0] if row else '?'}", error) from None
+
+
+def _damaged(what: str, error: Exception) -> Unreadable:
+    return Unreadable(what, f"damaged ({type(error).__name__})")
 
 
 def document(kind: Kind[R], row: Row) -> Document:
@@ -277,7 +350,9 @@ def _upgraded(what: str, body: Document, schema: int, wanted: int, upgrades: Map
 
 
 @cache
-def _event_hooks(kind: EventType) -> tuple[tuple[tuple[str, Callable[[Any], Any]], ...], tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...]]:
+def _event_hooks(
+    kind: EventType,
+) -> tuple[tuple[tuple[str, Callable[[Any], Any]], ...], tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...]]:
     """By field, what takes an event's value to JSON, and what takes it back."""
     hints = hints_of(kind.cls)
     there = tuple((n, converter.get_unstructure_hook(h)) for n, h in hints.items())
@@ -334,25 +409,33 @@ def decode_event(type_: str, body: str, personal: str | None, *, schema: int) ->
             kept |= load(personal)
         kept = _upgraded(f"event {type_}", kept, schema, kind.schema, kind.upgrades)
         return _read_event(kind, kept)
-    except CRMError:
+    except Unreadable:
         raise
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError, cattrs.errors.BaseValidationError) as error:
-        raise Unreadable(f"event {type_}", f"damaged ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - as in decode
+        raise _damaged(f"event {type_}", error) from None
 
 
-def _shape(cls: type[Any]) -> dict[str, str]:
-    """The layout of a class and of the value objects in it, as text that changes when stored documents would."""
-    out: dict[str, str] = {}
+def _shape(cls: type[Any], out: dict[str, str]) -> dict[str, str]:
+    """Collect the layout of a class and of what is in it, as text that changes when stored documents would."""
     for n, h in hints_of(cls).items():
         out[f"{cls.__name__}.{n}"] = _name_of(h)
         for inner in _classes_in(h):
-            out |= _shape(inner)
+            if issubclass(inner, Enum):
+                out[inner.__name__] = " ".join(sorted(str(m.value) for m in inner))
+            elif f"{inner.__name__}." not in out:
+                out[f"{inner.__name__}."] = f"left out: {_defaults(inner)}"
+                _shape(inner, out)
     return out
+
+
+def _defaults(cls: type[Any]) -> str:
+    """What a value object's document leaves out, because it is the default."""
+    return ", ".join(f"{f.name}={f.default!r}" for f in attrs.fields(cls) if f.default is not attrs.NOTHING)
 
 
 def _classes_in(hint: Any) -> list[type[Any]]:
     plain = bare(hint)
-    if isinstance(plain, type) and attrs.has(plain) and plain not in (Money, PartialDate):
+    if isinstance(plain, type) and issubclass(plain, Checked | Enum):
         return [plain]
     return [c for a in get_args(plain) for c in _classes_in(a)]
 
@@ -376,9 +459,11 @@ def layout_lock() -> str:
     """
     lines: list[str] = []
     for name, kind in sorted(KINDS.items()):
-        lines.append(f"record {name} schema {kind.schema} {_digest(_shape(kind.cls))}")
+        columns = {f"column {c.name}": f"{c.holds} {c.how}" for c in kind.columns}
+        lines.append(f"record {name} schema {kind.schema} {_digest(_shape(kind.cls, columns))}")
     for name, told in sorted(EVENTS.items()):
-        lines.append(f"event {name} schema {told.schema} {_digest(_shape(told.cls))}")
+        personal = dict.fromkeys(sorted(told.personal), "personal")
+        lines.append(f"event {name} schema {told.schema} {_digest(_shape(told.cls, personal))}")
     return "\n".join(lines) + "\n"
 
 

@@ -246,16 +246,19 @@ def partial_date(value: PartialDate | date | str) -> PartialDate:
 def instant(field: str, value: object) -> datetime:
     """Check a point in time and return it in UTC.
 
-    A local time that happens twice is the first of the two unless its `fold` says the second.
+    A local time that happens twice is the first of the two unless its `fold` says the second. A subclass of datetime, such as
+    those of pandas and of libraries that freeze time in tests, becomes a plain one.
 
     Raises:
-        Invalid: rules `type` (a subclass of datetime is refused too), `naive`, `offset`, `gap`, `out-of-range`.
+        Invalid: rules `type`, `naive`, `offset`, `gap`, `out-of-range`.
 
     >>> instant("at", datetime(2026, 3, 1, 14, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")))
     datetime.datetime(2026, 3, 1, 13, 30, tzinfo=datetime.timezone.utc)
     """
     if type(value) is not datetime:
-        raise Invalid(field, "type", "a datetime with an offset", redacted(value))
+        if not isinstance(value, datetime):
+            raise Invalid(field, "type", "a datetime with an offset", redacted(value))
+        value = datetime.combine(value.date(), value.timetz())
     if value.tzinfo is UTC:
         if FIRST_YEAR <= value.year <= LAST_YEAR:
             return value if not value.fold else value.replace(fold=0)
@@ -282,7 +285,7 @@ def parse_instant(text: str, *, field: str = "instant") -> datetime:
         raise Invalid(field, "leap-second", expected, "a sixtieth second")
     if hours is None and text[-1] != "Z":
         raise Invalid(field, "naive", "an offset from UTC at the end, such as Z or +01:00", "none")
-    if hours is not None and (more is not None or int(minutes) > 59 or int(hours) * 60 + int(minutes) > 16 * 60):  # noqa: PLR2004
+    if hours is not None and (more is not None or int(minutes) > 59 or int(hours) > 16):  # noqa: PLR2004
         raise _bad_offset(field)
     try:
         value = datetime.fromisoformat(text)

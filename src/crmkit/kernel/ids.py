@@ -36,7 +36,9 @@ def identifier(field: str, value: object) -> str:
     """
     if type(value) is str and ID.fullmatch(value):
         return value
-    raise Invalid(field, "identifier", "1 to 80 ASCII letters, digits or _ . : -, a letter or digit first", redacted(value))
+    raise Invalid(
+        field, "identifier", "1 to 80 ASCII letters, digits or _ . : -, a letter or digit first", redacted(value)
+    )
 
 
 def new_id(prefix: str, at: datetime) -> str:
@@ -45,6 +47,6 @@ def new_id(prefix: str, at: datetime) -> str:
     >>> from datetime import datetime, timezone
     >>> made = new_id("cus", datetime(2026, 1, 1, tzinfo=timezone.utc))
     >>> made[:18], len(made)
-    ('cus_06473b6a0a8000', 34)
+    ('cus_06474846204000', 34)
     """
     return f"{prefix}_{micros(at) & 0xFFFFFFFFFFFFFF:014x}{secrets.token_hex(8)}"

@@ -85,6 +85,7 @@ _ROUNDINGS: Final = frozenset(
 _QUANTUM: Final = {currency: Decimal((0, (1,), -decimals)) for currency, decimals in _DECIMALS.items()}
 _ZERO: Final = {currency: Decimal((0, (0,), -decimals)) for currency, decimals in _DECIMALS.items()}
 _MOST: Final = {currency: _EXACT.multiply(quantum, MOST_MINOR) for currency, quantum in _QUANTUM.items()}
+_LEAST: Final = {currency: _EXACT.minus(most) for currency, most in _MOST.items()}  # -most asks the caller's context
 _WRITTEN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _LONGEST_WRITTEN: Final = 40
 _FACTOR_DIGITS: Final = 40
@@ -307,7 +308,7 @@ class Money:
     def _like(self, amount: Decimal) -> Money:
         """Make money of the same currency from an amount that has its decimals already."""
         currency = self.currency
-        if not -_MOST[currency] <= amount <= _MOST[currency]:
+        if not _LEAST[currency] <= amount <= _MOST[currency]:
             raise _out_of_range("a sum beyond it")
         own = object.__new__(Money)
         _set(own, "amount", amount)
@@ -352,7 +353,7 @@ def _from_decimal(amount: Decimal, currency: str) -> Decimal:
         exact = amount.quantize(_QUANTUM[currency], None, _EXACT)
     except Inexact:
         raise _too_many_decimals(currency, "Decimal") from None
-    if not -_MOST[currency] <= exact <= _MOST[currency]:
+    if not _LEAST[currency] <= exact <= _MOST[currency]:
         raise _out_of_range("Decimal")
     return exact
 

@@ -3,8 +3,8 @@
     (field("stage") == Stage.EXPANSION) & field("owner").in_(["rep-1", "rep-2"])
 
 A host writes conditions over fields and search keys with the domain's own values. `resolve` holds them against the kind
-(unknown names and wrong types are refused with the nearest right ones) and leaves only columns, keys and scalars, which is all
-that a store ever sees.
+(unknown names and wrong types are refused with the nearest right ones) and leaves only columns, keys and scalars, which
+is all that a store ever sees.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum, StrEnum
-from typing import Any, Literal, NamedTuple, NoReturn, cast
+from functools import cache
+from typing import Any, Literal, NamedTuple, NoReturn, cast, get_args
 
 import attrs
 
@@ -28,12 +29,18 @@ from crmkit.kernel.money import Money
 from crmkit.kernel.record import Column, Key, Kind, Row, Scalar
 
 Op = Literal["eq", "ne", "lt", "le", "gt", "ge"]
+_OPS = get_args(Op)
 Value = str | int | bool | Decimal | datetime | date | Enum | PartialDate | Money | None
 Typed = Callable[[str, Any], Scalar]
 """Checks a value against the type of a search key and gives its scalar: `(name, value) -> scalar`."""
 
 DECIMAL_PLACES = 6
 LONGEST_PAGE = 10_000
+DEEPEST = 100
+
+_MILLIONTH = Decimal(1).scaleb(-DECIMAL_PLACES)
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+_LONGEST_NAME = 200
 
 
 class Where:
@@ -81,7 +88,7 @@ class Prefix(Where):
 
 @attrs.frozen
 class Has(Where):
-    """Some search key of this name stands so to a value: e-mails, tags, custom attributes. Stores get it from `resolve`."""
+    """Some search key of this name stands so to a value: an e-mail, a tag, a custom attribute. `resolve` makes it."""
 
     key: str
     op: Literal["eq", "lt", "le", "gt", "ge", "prefix", "any"]
@@ -94,12 +101,18 @@ class And(Where):
 
     parts: tuple[Where, ...]
 
+    def __and__(self, other: Where) -> And:
+        return And((*self.parts, other))
+
 
 @attrs.frozen
 class Or(Where):
     """Any of them; any of none is false."""
 
     parts: tuple[Where, ...]
+
+    def __or__(self, other: Where) -> Or:
+        return Or((*self.parts, other))
 
 
 @attrs.frozen
@@ -139,8 +152,17 @@ class Field:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __bool__(self) -> NoReturn:
+        raise Misuse(f"a field has no truth of its own: compare it, as in field({self.name!r}) == True")
+
     def in_(self, values: Iterable[Value]) -> In:
-        """One of these values; None may be among them."""
+        """One of these values; None may be among them.
+
+        Raises:
+            Misuse: it is one text, which is no list of values.
+        """
+        if isinstance(values, str):
+            raise Misuse(f"field({self.name!r}).in_ takes several values; put the one into a list, or use ==")
         return In(self.name, tuple(values))
 
     def prefix(self, text: str) -> Prefix:
@@ -196,7 +218,7 @@ class Found(NamedTuple):
 # resolving: the domain's words become columns, keys and scalars
 
 
-def scalar_of(name: str, value: Any) -> Scalar:
+def scalar_of(name: str, value: Any) -> Scalar:  # noqa: PLR0911 - one case per kind of scalar
     """Give what a store keeps for a value of a search key; decimals are scaled to six places.
 
     Raises:
@@ -204,7 +226,7 @@ def scalar_of(name: str, value: Any) -> Scalar:
     """
     if isinstance(value, StrEnum):
         return value.value
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     if kind in (str, type(None)):
         return cast("Scalar", value)
     if kind is bool:
@@ -228,12 +250,14 @@ def scaled(name: str, value: Decimal) -> int:
     Raises:
         Invalid: rule `decimal-places`, there are more than six.
     """
-    if not value.is_finite() or value.adjusted() > 18:  # noqa: PLR2004 - 64 bits
-        raise Invalid(name, "finite", "a finite number below 10^12", redacted(value))
-    units = value.scaleb(DECIMAL_PLACES)
-    if units != units.to_integral_value():
-        raise Invalid(name, "decimal-places", f"at most {DECIMAL_PLACES} decimal places", redacted(value))
-    return int(units)
+    if not value.is_finite() or value.adjusted() > 12:  # noqa: PLR2004 - what 64 bits hold
+        raise Invalid(name, "finite", "a finite number below 10^13 either way", redacted(value))
+    try:
+        units = value.quantize(_MILLIONTH, context=_EXACT)
+    except Inexact:
+        expected = f"at most {DECIMAL_PLACES} decimal places"
+        raise Invalid(name, "decimal-places", expected, redacted(value)) from None
+    return int(units.scaleb(DECIMAL_PLACES, _EXACT))
 
 
 def _whole(name: str, value: int) -> int:
@@ -242,27 +266,38 @@ def _whole(name: str, value: int) -> int:
     return value
 
 
+_FITS: dict[str, tuple[tuple[type[Any], ...], str]] = {
+    "text": ((str, PartialDate), "text"),
+    "int": ((int,), "a whole number"),
+    "bool": ((bool,), "True or False"),
+    "instant": ((datetime,), "an aware instant"),
+    "date": ((date,), "a date"),
+}
+
+
 def _column_scalar(column: Column, value: Any) -> Scalar:
     """Check a value against a column's type and give its scalar."""
     name = column.name
     if value is None:
         return None
-    expected = {"text": "text", "int": "a whole number", "bool": "True or False", "instant": "an aware instant", "date": "a date"}
-    fits = {
-        "text": isinstance(value, StrEnum) or type(value) in (str, PartialDate),
-        "int": type(value) is int,
-        "bool": type(value) is bool,
-        "instant": type(value) is datetime,
-        "date": type(value) is date,
-    }
-    if not fits[column.holds]:
-        raise Invalid(name, "type", expected[column.holds], redacted(value))
+    fits, expected = _FITS[column.holds]
+    if type(value) not in fits and not (column.holds == "text" and isinstance(value, StrEnum)):
+        raise Invalid(name, "type", expected, redacted(value))
     found = scalar_of(name, value)
-    if column.how == "enum" and column.enum is not None and found not in {m.value for m in column.enum}:
-        raise Invalid(name, "word", f"one of {', '.join(column.enum)}", redacted(value))
-    if isinstance(found, str) and ("\0" in found or not _encodable(found)):
-        raise Invalid(name, "text", "text that can be stored", redacted(value))
-    return found
+    if column.how == "enum" and found not in _words(column.enum):
+        raise Invalid(name, "word", f"one of {', '.join(_words(column.enum))}", redacted(value))
+    return _storable(name, found) if type(found) is str else found
+
+
+@cache
+def _words(enum: Any) -> dict[str, None]:
+    return {m.value: None for m in enum}
+
+
+def _storable(name: str, text: str) -> str:
+    if "\0" in text or not _encodable(text):
+        raise Invalid(name, "text", "text that can be stored", redacted(text))
+    return text
 
 
 def _encodable(text: str) -> bool:
@@ -279,24 +314,32 @@ class _Names(NamedTuple):
     kind: Kind[Any]
     typed: Mapping[str, Typed]
 
-    def column(self, name: str) -> Column | None:
-        at = self.kind.position.get(name)
+    def column(self, name: object) -> Column | None:
+        at = self.kind.position.get(name) if type(name) is str else None
         return None if at is None else self.kind.columns[at]
 
-    def is_key(self, name: str) -> bool:
-        return name in self.typed or any(name == k for k in self.kind.key_names)
+    def money(self, name: object) -> Column | None:
+        """The column of the amount, if the name is that of a field of money."""
+        column = self.column(f"{name}_minor")
+        return column if column is not None and column.how == "minor" and column.field == name else None
+
+    def is_key(self, name: object) -> bool:
+        return type(name) is str and (name in self.typed or (name in self.kind.key_names and not name.endswith("*")))
 
     def unknown(self, name: object) -> Invalid:
         all_names = [*self.kind.position, *(k for k in self.kind.key_names if not k.endswith("*")), *self.typed]
-        near = difflib.get_close_matches(name, all_names, 3) if isinstance(name, str) else []
+        short = type(name) is str and len(name) <= _LONGEST_NAME
+        near = difflib.get_close_matches(str(name), all_names, 3) if short else []
         known = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(all_names)}"
-        return Invalid(f"{self.kind.name} query", "unknown-field", f"a field of {self.kind.name}: {known}", redacted(name))
+        return Invalid(
+            f"{self.kind.name} query", "unknown-field", f"a field of {self.kind.name}: {known}", redacted(name)
+        )
 
 
 def resolve(where: Where, kind: Kind[Any], typed: Mapping[str, Typed] | None = None) -> Where:
     """Turn a condition over fields into one over columns, keys and scalars: what stores and `predicate` take.
 
-    `typed` names further search keys, such as the custom attributes that the host declares, with the check of their type.
+    `typed` names further search keys, such as the attributes that the host declares, with the check of their type.
 
     Raises:
         Invalid: rule `unknown-field`, `type`, `word` or `range`, before any store is asked.
@@ -304,13 +347,15 @@ def resolve(where: Where, kind: Kind[Any], typed: Mapping[str, Typed] | None = N
     return _resolve(where, _Names(kind, typed or {}), 0)
 
 
-def _resolve(where: Where, names: _Names, depth: int) -> Where:  # noqa: PLR0911 - one case per node
-    if depth > 100:  # noqa: PLR2004 - deeper than any real question
-        raise Invalid("query", "too-deep", "at most 100 levels")
+def _resolve(where: Where, names: _Names, depth: int) -> Where:  # noqa: C901, PLR0911, PLR0912 - one case per node
+    if depth > DEEPEST:
+        raise Invalid("query", "too-deep", f"at most {DEEPEST} levels")
     match where:
         case Compare(name, op, value):
             return _resolve_compare(name, op, value, names)
         case In(name, values):
+            if type(values) is not tuple:
+                raise Invalid(str(name), "type", "a tuple of values", redacted(values))
             if len(values) > LONGEST_PAGE:
                 raise Invalid(name, "too-many", f"at most {LONGEST_PAGE} values", f"{len(values)} values")
             column = names.column(name)
@@ -318,8 +363,9 @@ def _resolve(where: Where, names: _Names, depth: int) -> Where:  # noqa: PLR0911
                 return In(name, tuple(dict.fromkeys(_column_scalar(column, v) for v in values)))
             return Or(tuple(_resolve_compare(name, "eq", v, names) for v in values))
         case Prefix(name, text):
-            if type(text) is not str or not _encodable(text) or "\0" in text:
-                raise Invalid(name, "type", "text", redacted(text))
+            if type(text) is not str:
+                raise Invalid(str(name), "type", "text", redacted(text))
+            _storable(str(name), text)
             if (column := names.column(name)) is not None:
                 if column.holds != "text":
                     raise Invalid(name, "type", "a text field for prefix", f"a field of {column.holds}")
@@ -327,10 +373,10 @@ def _resolve(where: Where, names: _Names, depth: int) -> Where:  # noqa: PLR0911
             if names.is_key(name):
                 return Has(name, "prefix", text)
             raise names.unknown(name)
-        case And(parts):
-            return And(tuple(_resolve(p, names, depth + 1) for p in parts))
-        case Or(parts):
-            return Or(tuple(_resolve(p, names, depth + 1) for p in parts))
+        case And(parts) | Or(parts):
+            if type(parts) is not tuple:
+                raise Invalid("query", "type", "a tuple of conditions", redacted(parts))
+            return type(where)(tuple(_resolve(p, names, depth + 1) for p in parts))
         case Not(part):
             return Not(_resolve(part, names, depth + 1))
         case _:
@@ -338,9 +384,11 @@ def _resolve(where: Where, names: _Names, depth: int) -> Where:  # noqa: PLR0911
 
 
 def _resolve_compare(name: str, op: Op, value: Any, names: _Names) -> Where:
+    if op not in _OPS:
+        raise Invalid("query", "operator", f"one of {', '.join(_OPS)}", redacted(op))
     if (column := names.column(name)) is not None:
         return Compare(name, op, _column_scalar(column, value))
-    if names.column(f"{name}_minor") is not None and isinstance(value, Money | None):
+    if names.money(name) is not None:
         return _resolve_money(name, op, value)
     if not names.is_key(name):
         raise names.unknown(name)
@@ -354,16 +402,16 @@ def _resolve_compare(name: str, op: Op, value: Any, names: _Names) -> Where:
 
 def _key_text(name: str, value: Any) -> Scalar:
     found = scalar_of(name, value)
-    if not isinstance(found, str):
+    if type(found) is not str:
         raise Invalid(name, "type", "text", redacted(value))
-    if "\0" in found or not _encodable(found):
-        raise Invalid(name, "text", "text that can be stored", redacted(value))
-    return found
+    return _storable(name, found)
 
 
-def _resolve_money(name: str, op: Op, value: Money | None) -> Where:
+def _resolve_money(name: str, op: Op, value: Any) -> Where:
     if value is None:
         return Compare(f"{name}_minor", op, None)
+    if type(value) is not Money:
+        raise Invalid(name, "type", "Money", redacted(value))
     same = Compare(f"{name}_currency", "eq", value.currency)
     if op == "ne":
         return Not(And((same, Compare(f"{name}_minor", "eq", value.minor))))
@@ -374,11 +422,11 @@ def _resolve_money(name: str, op: Op, value: Money | None) -> Where:
 
 
 def _lt(a: Any, b: Any) -> bool:
-    return a is not None and b is not None and a < b
+    return a is not None and type(a) is type(b) and a < b
 
 
 def _le(a: Any, b: Any) -> bool:
-    return a is not None and b is not None and a <= b
+    return a is not None and type(a) is type(b) and a <= b
 
 
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
@@ -393,7 +441,7 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def predicate(where: Where, kind: Kind[Any]) -> Callable[[Found], bool]:
+def predicate(where: Where, kind: Kind[Any]) -> Callable[[Found], bool]:  # noqa: PLR0911 - one case per node
     """Give the meaning of a resolved condition: a function that tells whether a record meets it."""
     match where:
         case Compare(name, op, value):
@@ -439,7 +487,7 @@ def orders(order: Sequence[str], kind: Kind[Any]) -> tuple[tuple[str, bool], ...
 
 
 def sort_key(order: Sequence[tuple[str, bool]], kind: Kind[Any]) -> Callable[[Row], Any]:
-    """Give the meaning of an order: a key to sort rows by. Nothing before everything, turned round after it; ties by id."""
+    """Give the meaning of an order, a key to sort rows by: nothing first, or last when turned round; ties by id."""
     at = [(kind.position[n], down) for n, down in order]
     return lambda row: (*(_Backward(row[i]) if down else _forward(row[i]) for i, down in at), row[0])
 
@@ -491,18 +539,23 @@ def place_of(query: Query, kind: Kind[Any], tenant: str) -> tuple[Scalar, ...] |
     expected = "the `next` of a page of the same question, order and tenant"
     try:
         padded = query.after + "=" * (-len(query.after) % 4)
-        told = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
+        signature, *place = cast("list[Any]", json.loads(base64.urlsafe_b64decode(padded.encode("ascii"))))
     except (ValueError, binascii.Error, UnicodeError, RecursionError, AttributeError, TypeError):
         raise Invalid("after", "cursor", expected, redacted(query.after)) from None
-    if not isinstance(told, list) or len(told) != len(query.order) + 2 or told[0] != _signature(query, kind, tenant):
-        raise Invalid("after", "cursor", expected, redacted(query.after))
-    place: list[Any] = told[1:]
     columns = [kind.columns[kind.position[n]] for n, _ in orders(query.order, kind)]
-    texts = [c.holds in ("text", "date") for c in columns] + [True]
-    for v, text in zip(place, texts, strict=True):
-        if v is not None and type(v) is not (str if text else int):
-            raise Invalid("after", "cursor", expected, redacted(query.after))
+    ends = [*columns, kind.columns[0]]
+    if signature != _signature(query, kind, tenant) or len(place) != len(ends) or not all(map(_is_place, place, ends)):
+        raise Invalid("after", "cursor", expected, redacted(query.after))
     return tuple(place)
+
+
+def _is_place(value: Any, column: Column) -> bool:
+    """Tell whether a column may hold a value. Somebody may have written the cursor, and stores trust it."""
+    if value is None:
+        return column.null
+    if column.holds in ("text", "date"):
+        return type(value) is str and "\0" not in value and _encodable(value)
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def checked(query: Query, kind: Kind[Any], typed: Mapping[str, Typed] | None = None) -> Query:
@@ -514,4 +567,4 @@ def checked(query: Query, kind: Kind[Any], typed: Mapping[str, Typed] | None = N
     if type(query.limit) is not int or not 0 <= query.limit <= LONGEST_PAGE:
         raise Invalid("limit", "range", f"a whole number from 0 to {LONGEST_PAGE}", redacted(query.limit))
     orders(query.order, kind)
-    return attrs.evolve(query, where=resolve(query.where, kind, typed))
+    return Query(resolve(query.where, kind, typed), query.order, query.limit, query.after)

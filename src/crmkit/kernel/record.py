@@ -1,7 +1,7 @@
 """Record, Event, Change and Kind: what concepts are made of.
 
-A rule makes an event first; `change` copies the event's fields into the record's fields of the same name, so that the two
-cannot disagree. Both decorators stand over attrs' own, so that type checkers and `attrs.evolve` see plain attrs classes:
+A rule makes an event first; `change` copies the event's fields into the record's fields of the same name, so that the
+two cannot disagree. Both decorators stand over attrs' own; type checkers and `attrs.evolve` see plain attrs classes:
 
     @record("relationship", customer="customer")
     @frozen(kw_only=True)
@@ -14,6 +14,7 @@ cannot disagree. Both decorators stand over attrs' own, so that type checkers an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,22 +24,21 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, ge
 
 import attrs
 
-from crmkit.errors import DefinitionError
+from crmkit.errors import DefinitionError, Misuse
 from crmkit.kernel.checks import (
     PERSONAL,
     Between,
     Checked,
-    Code,
     Id,
-    Line,
-    Prose,
     bare,
     field_checks,
     hints_of,
     is_open_word,
     is_optional,
+    is_personal,
     marks,
     parts_of_union,
+    text_of,
 )
 from crmkit.kernel.dates import PartialDate
 from crmkit.kernel.money import Money
@@ -48,13 +48,13 @@ R = TypeVar("R", bound="Record")
 R_co = TypeVar("R_co", bound="Record", covariant=True)
 
 Scalar = str | int | None
-"""What a store keeps in a column or a search key: text, a whole number (truth is 0 or 1, an instant its microseconds) or nothing."""
+"""What a store keeps in a column or key: text, a whole number (0 or 1 for truth, microseconds for time) or nothing."""
 
 Row = tuple[Scalar, ...]
 """The columns of a record in the order of its kind, and last the rest of it as JSON text."""
 
 Key = tuple[str, Scalar]
-"""A search key of a record that is not a column, such as `("email", "ana@example.com")`. There may be several of one name."""
+"""A search key of a record that is not a column, such as `("email", "ana@example.com")`; several may have one name."""
 
 Holds = Literal["text", "int", "bool", "instant", "date"]
 How = Literal["plain", "enum", "open", "instant", "date", "partial", "minor", "currency"]
@@ -103,14 +103,14 @@ class Record(Checked):
 
 @attrs.frozen(kw_only=True)
 class Event(Checked, Generic[R]):
-    """What happened to a record. Who did it, when, why and on what occasion is on the envelope that the unit of work stamps."""
+    """What happened to a record. Who did it, when, why and on what occasion is on the envelope that the unit stamps."""
 
     __event__: ClassVar[EventType]
 
 
 @attrs.frozen
 class Change(Generic[R_co]):
-    """What a rule decided: the record after it, the event that tells of it, and the record before (None: there was none)."""
+    """What a rule decided: the record after it, the event that tells of it, and the record before, if there was one."""
 
     record: R_co
     event: Event[Any]
@@ -198,25 +198,30 @@ class EventType:
     personal: frozenset[str]
 
 
+MOST_INDEXED = 500
+"""The most characters that every engine can index; longer text is no column."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_EVENT_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+
 KINDS: dict[str, Kind[Any]] = {}
 EVENTS: dict[str, EventType] = {}
 
 
-def columns_of(name: str, hint: Any) -> tuple[Column, ...]:  # noqa: PLR0911 - one case per kind of scalar
+def columns_of(name: str, hint: Any) -> tuple[Column, ...]:  # noqa: C901, PLR0911 - one case per kind of scalar
     """Give the columns of a field: one, for money two, for what is no scalar none."""
     null, some = is_optional(hint), parts_of_union(hint)
     if is_open_word(hint):
         return (Column(name, "text", null, 80, name, "open", bare(some[0])),)
     if len(some) != 1:
         return ()
-    plain, said = bare(some[0]), (*marks(some[0]), *marks(hint))
+    plain = bare(some[0])
     if isinstance(plain, type):
         if issubclass(plain, StrEnum):
             return (Column(name, "text", null, max(len(m) for m in plain), name, "enum", plain),)
         if plain is str:
-            longest = next((m.longest for m in said if isinstance(m, Line | Prose | Code)), 0)
-            longest = longest or (80 if said and not isinstance(said[0], Line) else 200)
-            return () if longest > 500 else (Column(name, "text", null, longest, name, "plain"),)  # noqa: PLR2004 - what every engine can index
+            longest = text_of(Annotated[(some[0], *marks(hint), PERSONAL)]).longest
+            return () if longest > MOST_INDEXED else (Column(name, "text", null, longest, name, "plain"),)
         if plain is bool:
             return (Column(name, "bool", null, 0, name, "plain"),)
         if plain is int:
@@ -235,7 +240,7 @@ def columns_of(name: str, hint: Any) -> tuple[Column, ...]:  # noqa: PLR0911 - o
     return ()
 
 
-def record(  # noqa: PLR0913 - the declaration of a kind, by keyword
+def record(
     name: str,
     *,
     prefix: str | None = None,
@@ -256,7 +261,7 @@ def record(  # noqa: PLR0913 - the declaration of a kind, by keyword
 
     def declare(cls: type[T]) -> type[T]:
         made: Any = cls
-        problems = _problems_of(cls, Record, schema, upgrades or {})
+        problems = _problems_of(cls, Record, _NAME.fullmatch(name), schema, upgrades or {})
         kind: Kind[Any] = Kind(
             name,
             made,
@@ -273,6 +278,8 @@ def record(  # noqa: PLR0913 - the declaration of a kind, by keyword
             field_checks(made)
             named = {*(n for i in indexes for n in i), *([customer] if customer else [])}
             problems += [f"there is no column {n!r}" for n in sorted(named - set(kind.position))]
+            problems += [f"{n!r} names two things" for n in _named_twice(kind)]
+            problems += [f"{n} is the Record's own" for n in ("id", "version") if n in cls.__annotations__]
             problems += _taken(KINDS[name].cls if name in KINDS else None, cls)
         if problems:
             raise DefinitionError(f"record {name}", problems)
@@ -291,13 +298,13 @@ def event(
     Fields named like fields of the record are the record's new values; `note=True` says that there are none on purpose.
 
     Raises:
-        DefinitionError: the class is no frozen attrs `Event[…]`, the name is taken, an upgrade is missing, a field differs
-            in type from the record's field of that name, or none is shared.
+        DefinitionError: the class is no frozen attrs `Event[…]`, the name is taken, an upgrade is missing, none of its
+            fields is the record's, or one differs from it in type or hides less.
     """
 
     def declare(cls: type[T]) -> type[T]:
         made: Any = cls
-        problems = _problems_of(cls, Event, schema, upgrades or {})
+        problems = _problems_of(cls, Event, _EVENT_NAME.fullmatch(name), schema, upgrades or {})
         bases = [get_args(b)[0] for b in getattr(cls, "__orig_bases__", ()) if get_origin(b) is Event]
         if not bases:
             problems.append("name its record, as in Event[Customer]")
@@ -309,6 +316,8 @@ def event(
         for n in sets:
             if _impersonal(mine[n]) != _impersonal(theirs[n]):
                 problems.append(f"{n} is {mine[n]} here and {theirs[n]} in {bases[0].__name__}")
+            elif is_personal(theirs[n]) and not is_personal(mine[n]):
+                problems.append(f"{n} is Personal in {bases[0].__name__} and has to be here, or erasure would miss it")
         problems += [f"{n} is the record's own" for n in ("id", "version") if n in mine]
         if not sets and not note:
             problems.append(f"sets nothing of {bases[0].__name__}; say note=True if this is meant")
@@ -323,22 +332,30 @@ def event(
     return declare
 
 
-def _problems_of(cls: type[Any], base: type[Any], schema: int, upgrades: Mapping[int, Upgrade]) -> list[str]:
+def _problems_of(
+    cls: type[Any], base: type[Any], name: re.Match[str] | None, schema: int, upgrades: Mapping[int, Upgrade]
+) -> list[str]:
     if not (issubclass(cls, base) and "__attrs_attrs__" in cls.__dict__):
         return [f"{cls.__name__} is no attrs class on {base.__name__}: put @frozen(kw_only=True) under the decorator"]
-    missing = [v for v in range(1, schema) if v not in upgrades]
-    return [f"schema {schema} needs an upgrade from version {v}" for v in missing]
+    problems = (
+        [] if name else ["its name takes lower-case letters, digits and _, a letter first; an event's also . and -"]
+    )
+    problems += [f"schema {schema} needs an upgrade from version {v}" for v in range(1, schema) if v not in upgrades]
+    leading = sorted(v for v in upgrades if not 1 <= v < schema)
+    return problems + [f"the upgrade from version {v} leads past schema {schema}" for v in leading]
+
+
+def _named_twice(kind: Kind[Any]) -> list[str]:
+    """Documents hold columns and other fields by name, and queries name columns, money and search keys."""
+    columns = [c.name for c in kind.columns]
+    stored, asked = [*columns, *kind.rest], [*{*columns, *(c.field for c in kind.columns)}, *kind.key_names]
+    return sorted({n for names in (stored, asked) for n in names if names.count(n) > 1})
 
 
 def _taken(holder: type[Any] | None, cls: type[Any]) -> list[str]:
     if holder is None or (holder.__module__, holder.__qualname__) == (cls.__module__, cls.__qualname__):
         return []
     return [f"the name is taken by {holder.__module__}.{holder.__qualname__}"]
-
-
-def is_personal(hint: Any) -> bool:
-    """Tell whether an annotation marks a field as personal."""
-    return PERSONAL in marks(hint)
 
 
 def _impersonal(hint: Any) -> Any:
@@ -353,7 +370,8 @@ def _mask(cls: type[Any]) -> None:
     names = [f.name for f in attrs.fields(cls)]
 
     def masked(self: Any) -> str:
-        told = [f"{n}={'…' if n in hidden and getattr(self, n) else repr(getattr(self, n))}" for n in names]
+        values = ((n, getattr(self, n)) for n in names)
+        told = (f"{n}={'…' if n in hidden and v is not None else repr(v)}" for n, v in values)
         return f"{cls.__name__}({', '.join(told)})"
 
     cls.__repr__ = masked  # type: ignore[assignment]
@@ -363,20 +381,20 @@ _COPIERS: dict[tuple[type[Any], type[Any]], Callable[[Any, Any], Any]] = {}
 
 
 def _copier(cls: type[Any], told: type[Any]) -> Callable[[Any, Any], Any]:
-    """Generate `(record, event) -> the record after it`: only what the event sets is checked, the rest was checked before."""
-    checks, space = field_checks(cls)
-    sets = told.__event__.sets
+    """Generate `(record, event) -> the record after it`. The event's values were checked by the same rules."""
+    of: EventType = told.__event__
+    if not issubclass(cls, of.of):
+        raise Misuse(f"{told.__name__} happens to a {of.of.__name__}, not to a {cls.__name__}")
+    if [n for n in of.sets if _impersonal(hints_of(cls)[n]) != _impersonal(hints_of(told)[n])]:
+        raise Misuse(f"{cls.__name__} narrows what {told.__name__} sets; give it an event of its own")
+    space: dict[str, Any] = {"new": object.__new__, "cls": cls}
     body = ["n = new(cls)"]
     for f in attrs.fields(cls):
-        if f.name in sets:
-            quick, full = checks[f.name]
-            body += [f"v = e.{f.name}", f"if not ({quick}): v = {full}({f'{cls.__name__}.{f.name}'!r}, v)"]
-            body.append(f"keep(n, {f.name!r}, v)")
-        else:
-            body.append(f"keep(n, {f.name!r}, r.{f.name}{' + 1' if f.name == 'version' else ''})")
+        space[f"set_{f.name}"] = getattr(cls, f.name).__set__  # the slot's own, which is not frozen
+        value = f"e.{f.name}" if f.name in of.sets else f"r.{f.name}{' + 1' if f.name == 'version' else ''}"
+        body.append(f"set_{f.name}(n, {value})")
     if hasattr(cls, "__agree__"):
         body.append("n.__agree__()")
-    space.update(new=object.__new__, keep=object.__setattr__, cls=cls)
     exec("def copy(r, e):\n    " + "\n    ".join([*body, "return n"]), space)  # noqa: S102 - generated from annotations
     made = _COPIERS[cls, told] = cast("Callable[[Any, Any], Any]", space["copy"])
     return made
@@ -386,14 +404,15 @@ def change(before: R, told: Event[R]) -> Change[R]:
     """Make the record that an event tells of: the event's fields replace the record's fields of the same name.
 
     Raises:
-        Invalid: a new value breaks what the record's annotations or its `__agree__` promise.
+        Invalid: the new values break what the record's `__agree__` promises.
+        Misuse: such an event does not happen to such a record.
     """
     copy = _COPIERS.get((type(before), type(told))) or _copier(type(before), type(told))
     return Change(copy(before, told), told, before)
 
 
 def create(id: str, told: Event[R]) -> Change[R]:  # noqa: A002 - the field's own word
-    """Make a new record from the event that tells of its beginning. Fields that the event does not name keep their defaults.
+    """Make a new record from the event that tells of its beginning. Fields that it does not name keep their defaults.
 
     Raises:
         Invalid: a value breaks what the record's annotations or its `__agree__` promise.

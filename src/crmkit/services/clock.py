@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from crmkit.errors import Invalid
 from crmkit.kernel.dates import instant
@@ -11,7 +11,7 @@ from crmkit.kernel.dates import instant
 
 def system_clock() -> datetime:
     """Give the time of this machine, in UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class VirtualClock:
@@ -30,16 +30,20 @@ class VirtualClock:
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
+        """Give the time at which it stands."""
         return self._now
 
     def advance(self, to: datetime | timedelta) -> datetime:
         """Move on to an instant, or by a span, and give the new time.
 
         Raises:
-            Invalid: rule `backwards`, the clock would go back.
+            Invalid: rule `backwards`, the clock would go back; rules of `instant`.
         """
         with self._lock:
-            then = self._now + to if isinstance(to, timedelta) else instant("to", to)
+            try:
+                then = instant("to", self._now + to if isinstance(to, timedelta) else to)
+            except OverflowError:
+                raise Invalid("to", "out-of-range", "an instant from 1900 to 2200", "one outside it") from None
             if then < self._now:
                 raise Invalid("to", "backwards", "an instant at or after the clock's own", "an earlier one")
             self._now = then

@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 import attrs
 
 from crmkit.errors import Invalid, Misuse, NotAllowed, NotFound, Refusal, Stale
+from crmkit.kernel.checks import Prose
 from crmkit.kernel.codec import decode, encode, encode_event
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.ids import Ref, identifier
-from crmkit.kernel.query import EVERYTHING, LONGEST_PAGE, Found, Query, Typed, Where, checked, everything, predicate, resolve, sort_key
+from crmkit.kernel.query import (
+    EVERYTHING,
+    LONGEST_PAGE,
+    Found,
+    Query,
+    Typed,
+    Where,
+    checked,
+    everything,
+    predicate,
+    resolve,
+    sort_key,
+)
 from crmkit.kernel.query import orders as order_of
 from crmkit.kernel.record import Change, Event, Kind, Record, event
+from crmkit.kernel.text import code, prose
+from crmkit.services.declared import Declared
 from crmkit.services.policy import Act, Policy
 from crmkit.storage.store import Batch, Drop, Entry, Guard, Message, Put, Receipt, Recorded, Store, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 P = ParamSpec("P")
 DEEPEST = 8
+LONGEST_REASON = 2000
 
 Reaction = Callable[["Unit", Any, Any], None]
 """What happens in one concept because of another: `(unit, record, event)`, in the same commit."""
@@ -40,7 +56,7 @@ class ActRefused(Event[Record]):
     """The policy refused an act. It is journalled under the record that it was about."""
 
     refused: str
-    why: str
+    why: Annotated[str, Prose(empty=True)]
 
 
 @attrs.frozen
@@ -53,7 +69,7 @@ class Setting:
         policy: the host's say.
         reactions: by event class, what else happens.
         new_id: makes ids, from a prefix and the time.
-        settings: what concepts are told by the host, by name, such as the declared attributes.
+        declared: what the host has declared about its business.
         keys: by kind, the typed search keys that the host has declared.
         tenant: whose data.
         actor: who acts.
@@ -67,7 +83,7 @@ class Setting:
     policy: Policy
     reactions: Mapping[type[Event[Any]], tuple[Reaction, ...]]
     new_id: Callable[[str, datetime], str]
-    settings: Mapping[str, Any] = FrozenDict()
+    declared: Declared = attrs.field(factory=Declared)
     keys: Mapping[str, Mapping[str, Typed]] = FrozenDict()
     tenant: str = "main"
     actor: str = "host"
@@ -101,8 +117,8 @@ class Unit:
     def __init__(self, setting: Setting, *, verb: str = "unit", reason: str = "", key: str | None = None) -> None:
         self.setting = setting
         self.at, self.by = setting.clock(), setting.actor
-        self.verb, self.reason, self.key = verb, reason, key
-        self.correlation = setting.correlation or setting.new_id("act", self.at)
+        self.verb, self.reason = verb, checked_reason(reason)
+        self.key = None if key is None else code("key", key)
         self.receipt: Receipt | None = None
         self._seen: dict[tuple[str, str], Record] = {}
         self._base: dict[tuple[str, str], int] = {}
@@ -112,8 +128,14 @@ class Unit:
         self._messages: list[Message] = []
         self._erase: list[str] = []
         self._causes: list[int] = []
+        self._undo: list[tuple[tuple[str, str], Record | None, int | None, bool, int | None]] = []
         self._denied: Record | None = None
         self._over = False
+
+    @cached_property
+    def correlation(self) -> str:
+        """What the acts of this unit belong to."""
+        return self.setting.correlation or self.setting.new_id("act", self.at)
 
     # reading
 
@@ -151,58 +173,72 @@ class Unit:
         kind = cls.__kind__
         with self.setting.store.reader(self.setting.tenant) as reader:
             found = reader.get(kind.name, ids)
-        sees = self._sees(kind)
+        sees = self.setting.policy.sees(self.setting.actor, kind)
+        meets = None if sees is None else predicate(resolve(sees, kind, self.setting.keys.get(kind.name)), kind)
         for stored in found.values():
-            if sees is None or self._visible(kind, stored, sees):
-                self._adopt(kind, stored)
-
-    def _sees(self, kind: Kind[Any]) -> Where | None:
-        seen = self.setting.policy.sees(self.setting.actor, kind)
-        return None if seen is None else resolve(seen, kind, self.setting.keys.get(kind.name))
-
-    def _visible(self, kind: Kind[Any], stored: Stored, sees: Where) -> bool:
-        record = decode(kind, stored.row, version=stored.version, schema=stored.schema)
-        return predicate(sees, kind)(Found(encode(record), kind.keys_of(record)))
+            made = decode(kind, stored.row, version=stored.version, schema=stored.schema)
+            if meets is None or meets(Found(encode(made), kind.keys_of(made))):
+                self._keep((kind.name, stored.id), made)
 
     def _adopt(self, kind: Kind[R], stored: Stored) -> R:
+        """Give the record as this unit sees it: as it was first read, or as the unit has changed it."""
         key = (kind.name, stored.id)
-        if (seen := self._seen.get(key)) is not None:
-            return cast("R", seen)
+        if (seen := self._seen.get(key)) is None:
+            seen = self._keep(key, decode(kind, stored.row, version=stored.version, schema=stored.schema))
+        return cast("R", seen)
+
+    def _keep(self, key: tuple[str, str], record: R) -> R:
+        self._insist(key, record.version)
+        self._seen[key], self._base[key] = record, record.version
+        return record
+
+    def _insist(self, key: tuple[str, str], version: int) -> None:
         insisted = self.setting.expected.get(key)
-        if insisted is not None and insisted != stored.version:
-            raise Stale(*key, insisted, stored.version)
-        made = decode(kind, stored.row, version=stored.version, schema=stored.schema)
-        self._seen[key], self._base[key] = made, stored.version
-        return made
+        if insisted is not None and insisted != version:
+            raise Stale(*key, insisted, version)
 
     def find(
-        self, cls: type[R], where: Where | None = None, *, order: Sequence[str] = (), limit: int = LONGEST_PAGE
+        self, cls: type[R], where: Where | None = None, *, order: Sequence[str] = (), limit: int | None = None
     ) -> tuple[R, ...]:
-        """Give all records that meet a condition, this unit's own changes included.
+        """Give all records that meet a condition, or the first `limit`, this unit's own changes included.
 
         Raises:
-            Invalid: the condition names no field of the kind, or there are more than `limit` where none was said.
+            Invalid: the condition names no field of the kind; rule `too-many`, no limit was said and there are more
+                than 10,000.
         """
         kind = cls.__kind__
-        query = self._query(kind, where, order, limit, None)
+        touched = {k for k in (*self._dirty, *self._drops) if k[0] == kind.name}
+        query = self._query(kind, where, order, LONGEST_PAGE if limit is None else limit, None)
+        most = query.limit
+        if touched:  # the page may hold as many that this unit has changed or dropped
+            query = Query(query.where, query.order, min(most + len(touched), LONGEST_PAGE))
         with self.setting.store.reader(self.setting.tenant) as reader:
             page = reader.find(kind.name, query)
-        touched = [k for k in (*self._dirty, *self._drops) if k[0] == kind.name]
+        if limit is None and page.next is not None:
+            raise Invalid(
+                "find", "too-many", f"at most {LONGEST_PAGE:,} records; narrow the condition or use page", "more"
+            )
         out = [self._adopt(kind, s) for s in page.items if (kind.name, s.id) not in touched]
-        if mine := [self._seen[k] for k in touched if k in self._dirty]:
+        if mine := [self._seen[k] for k in self._dirty if k in touched]:
             meets = predicate(query.where, kind)
             rows = {r.id: encode(r) for r in (*out, *mine)}
             fresh = [cast("R", r) for r in mine if meets(Found(rows[r.id], kind.keys_of(r)))]
             place = sort_key(order_of(query.order, kind), kind)
             out = sorted([*out, *fresh], key=lambda r: place(rows[r.id]))
-        return tuple(out[:limit])
+        return tuple(out[:most])
 
     def first(self, cls: type[R], where: Where, *, order: Sequence[str] = ()) -> R | None:
         """Give the first record that meets a condition, or None."""
         return next(iter(self.find(cls, where, order=order, limit=1)), None)
 
     def page(
-        self, cls: type[R], where: Where | None = None, *, order: Sequence[str] = (), limit: int = 100, after: str | None = None
+        self,
+        cls: type[R],
+        where: Where | None = None,
+        *,
+        order: Sequence[str] = (),
+        limit: int = 100,
+        after: str | None = None,
     ) -> Listed[R]:
         """Give a page of what is committed; this unit's own changes show on it but do not move records between pages.
 
@@ -213,7 +249,8 @@ class Unit:
         query = self._query(kind, where, order, limit, after)
         with self.setting.store.reader(self.setting.tenant) as reader:
             page = reader.find(kind.name, query)
-        return Listed(tuple(self._adopt(kind, s) for s in page.items), page.next)
+        items = tuple(self._adopt(kind, s) for s in page.items if (kind.name, s.id) not in self._drops)
+        return Listed(items, page.next)
 
     def count(self, cls: type[Record], where: Where | None = None) -> int:
         """Tell how many committed records meet a condition."""
@@ -222,14 +259,22 @@ class Unit:
         with self.setting.store.reader(self.setting.tenant) as reader:
             return reader.count(kind.name, query.where)
 
-    def _query(self, kind: Kind[Any], where: Where | None, order: Sequence[str], limit: int, after: str | None) -> Query:
+    def _query(
+        self, kind: Kind[Any], where: Where | None, order: Sequence[str], limit: int, after: str | None
+    ) -> Query:
         asked = EVERYTHING if where is None else where
         sees = self.setting.policy.sees(self.setting.actor, kind)
         query = Query(asked if sees is None else everything(asked, sees), tuple(order), limit, after)
         return checked(query, kind, self.setting.keys.get(kind.name))
 
     def events(
-        self, about: Ref | None, *, after: int = 0, before: int | None = None, limit: int = 500, newest_first: bool = False
+        self,
+        about: Ref | None,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 500,
+        newest_first: bool = False,
     ) -> tuple[Recorded, ...]:
         """Give journal entries. The caller has made sure that the actor may see what they are about."""
         with self.setting.store.reader(self.setting.tenant) as reader:
@@ -285,28 +330,48 @@ class Unit:
             Refusal: rule `reactions.depth`, reactions cause each other more than eight deep.
         """
         record, told, before = change.record, change.event, change.before
-        kind = type(record).__kind__
-        key = (kind.name, record.id)
-        seen = self._seen.get(key)
-        if before is None:
-            if seen is not None:
-                raise Stale(*key, 0, seen.version)
-            if not self._causes:
-                self.ask(record, is_new=True)
-            self._base.setdefault(key, 0)
-        elif seen is None:
-            self._base[key] = before.version
-        elif seen.version != before.version:
-            raise Stale(*key, before.version, seen.version)
+        key = (type(record).__kind__.name, record.id)
+        if key in self._drops:
+            raise Misuse(f"{key[0]} {key[1]!r} was dropped in this unit; what is dropped takes no change")
+        self._refuse_superseded(key, 0 if before is None else before.version)
+        if before is None and not self._causes:
+            self.ask(record, is_new=True)
+        self._remember(key)
+        if key not in self._base:
+            self._base[key] = 0 if before is None else before.version
         self._seen[key] = record
         self._dirty[key] = None
-        self._tell(told, Ref(*key), record.version, customer_of(record), at)
-        return cast("R", self._seen[key])
+        self._tell(told, record, at)
+        return cast("R", self._seen.get(key, record))
 
-    def _tell(self, told: Event[Any], subject: Ref, version: int, customer: str | None, at: datetime | None) -> None:
+    def _refuse_superseded(self, key: tuple[str, str], version: int) -> None:
+        seen = self._seen.get(key)
+        if seen is None:
+            self._insist(key, version)
+        elif seen.version != version:
+            raise Stale(*key, version, seen.version)
+
+    def _tell(self, told: Event[Any], record: Record, at: datetime | None) -> None:
+        index = len(self._entries)
+        subject = Ref(type(record).__kind__.name, record.id)
+        self._write(told, subject, record.version, customer_of(record), at)
+        reactions = self.setting.reactions.get(type(told), ())
+        if not reactions:
+            return
+        if len(self._causes) >= DEEPEST:
+            name = type(told).__event__.name
+            reasons = [f"{name} is caused by {DEEPEST} reactions in a row; some of them cause each other"]
+            raise Refusal(str(subject), "reactions.depth", reasons)
+        self._causes.append(index)
+        try:
+            for reaction in reactions:
+                reaction(self, self._seen.get(subject, record), told)
+        finally:
+            self._causes.pop()
+
+    def _write(self, told: Event[Any], subject: Ref, version: int, customer: str | None, at: datetime | None) -> None:
         body, personal = encode_event(told)
         kind = type(told).__event__
-        index = len(self._entries)
         entry = Entry(
             kind.name,
             kind.schema,
@@ -319,26 +384,21 @@ class Unit:
             self.verb,
             self.reason,
             self.correlation,
-            index - self._causes[-1] if self._causes else None,
+            len(self._entries) - self._causes[-1] if self._causes else None,
             body,
             personal,
         )
         self._entries.append(entry)
-        reactions = self.setting.reactions.get(type(told), ())
-        if not reactions:
-            return
-        if len(self._causes) >= DEEPEST:
-            reasons = [f"{kind.name} is caused by {DEEPEST} reactions in a row; some of them cause each other"]
-            raise Refusal(str(subject), "reactions.depth", reasons)
-        self._causes.append(index)
-        for reaction in reactions:
-            reaction(self, self._seen[subject.kind, subject.id], told)
-        self._causes.pop()
 
     def drop(self, record: Record) -> None:
-        """Remove a record when the unit commits. The journal keeps what happened to it."""
-        kind = type(record).__kind__
-        key = (kind.name, record.id)
+        """Remove a record when the unit commits. The journal keeps what happened to it.
+
+        Raises:
+            Stale: this unit has changed the record since.
+        """
+        key = (type(record).__kind__.name, record.id)
+        self._refuse_superseded(key, record.version)
+        self._remember(key)
         self._seen.pop(key, None)
         self._dirty.pop(key, None)
         if base := self._base.pop(key, record.version):
@@ -354,13 +414,40 @@ class Unit:
         """Blank the personal part of all that the journal tells about a customer, when the unit commits."""
         self._erase.append(customer)
 
+    # a verb that raises leaves nothing behind
+
+    def _remember(self, key: tuple[str, str]) -> None:
+        self._undo.append((key, self._seen.get(key), self._base.get(key), key in self._dirty, self._drops.get(key)))
+
+    def mark(self) -> tuple[int, int, int, int]:
+        """Give the point to which `back_to` goes back."""
+        return len(self._undo), len(self._entries), len(self._messages), len(self._erase)
+
+    def back_to(self, mark: tuple[int, int, int, int]) -> None:
+        """Take back what was changed since a mark. What was read since stays read."""
+        undo, entries, messages, erase = mark
+        while len(self._undo) > undo:
+            key, seen, base, dirty, dropped = self._undo.pop()
+            for table in (self._seen, self._base, self._dirty, self._drops):
+                cast("dict[tuple[str, str], Any]", table).pop(key, None)
+            if seen is not None:
+                self._seen[key] = seen
+            if base is not None:
+                self._base[key] = base
+            if dirty:
+                self._dirty[key] = None
+            if dropped is not None:
+                self._drops[key] = dropped
+        del self._entries[entries:], self._messages[messages:], self._erase[erase:]
+
     # committing
 
     def batch(self) -> Batch:
         """Give all that this unit would write."""
         puts = tuple(self._put(where, self._seen[where]) for where in self._dirty)
         guards = [Guard(*k, v) for k, v in self._base.items() if k not in self._dirty]
-        insisted = [Guard(*k, v) for k, v in self.setting.expected.items() if k not in self._base]
+        known = {**self._base, **self._drops}
+        insisted = [Guard(*k, v) for k, v in self.setting.expected.items() if k not in known]
         drops = [Drop(*k, v) for k, v in self._drops.items()]
         key = self.key
         if key is None and self.setting.store.features.remote:
@@ -385,6 +472,24 @@ class Unit:
         """Whether there is nothing to write."""
         return not (self._dirty or self._drops or self._entries or self._messages or self._erase)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was committed, or given up."""
+        return self._over
+
+    def end(self) -> None:
+        """Give up what was not committed."""
+        self._over = True
+
+    def refuse_when_over(self) -> None:
+        """Refuse what could not be committed any more.
+
+        Raises:
+            Misuse: the unit is over.
+        """
+        if self._over:
+            raise Misuse("this unit is over; open a new one")
+
     def commit(self) -> Receipt:
         """Write everything at once.
 
@@ -392,23 +497,31 @@ class Unit:
             Misuse: the unit is over.
             StorageError: as `Store.commit`; nothing was written.
         """
-        if self._over:
-            raise Misuse("this unit is over; open a new one")
+        self.refuse_when_over()
         self._over = True
-        self.receipt = Receipt(False) if self.is_empty else self.setting.store.commit(self.setting.tenant, self.batch())
+        done = self.is_empty
+        self.receipt = Receipt(replayed=False) if done else self.setting.store.commit(self.setting.tenant, self.batch())
         return self.receipt
 
     def journal_refusal(self, error: NotAllowed) -> None:
         """Journal that the policy refused an act of this unit, in a commit of its own."""
-        fresh = Unit(self.setting, verb=error.verb, reason=self.reason)
+        fresh = Unit(attrs.evolve(self.setting, expected={}), verb=error.verb, reason=self.reason)
         fresh.correlation = self.correlation
-        record = self._denied
         told = ActRefused(refused=error.verb, why=error.reasons[0])
-        if record is None:
-            fresh._tell(told, Ref("act", self.correlation), 0, None, None)
+        if (record := self._denied) is None:
+            fresh._write(told, Ref("act", fresh.setting.new_id("act", fresh.at)), 0, None, None)
         else:
-            fresh._tell(told, Ref(type(record).__kind__.name, record.id), record.version, customer_of(record), None)
+            fresh._write(told, Ref(type(record).__kind__.name, record.id), record.version, customer_of(record), None)
         fresh.commit()
+
+
+def checked_reason(reason: str | None) -> str:
+    """Check what an actor gives as the reason of an act.
+
+    Raises:
+        Invalid: it is no text, or longer than 2,000 characters.
+    """
+    return prose("reason", reason, longest=LONGEST_REASON, empty=True) if reason else ""
 
 
 def customer_of(record: Record) -> str | None:
@@ -423,13 +536,19 @@ _OPEN: ContextVar[tuple[Unit, ...]] = ContextVar("crmkit_open_units", default=()
 
 
 @contextmanager
-def opened(unit: Unit) -> Iterator[Unit]:
-    """Mark a unit as open, so that a call past it is noticed."""
+def opened(unit: Unit) -> Generator[Unit]:
+    """Mark a unit as open, so that a call past it is noticed. What raises ends it."""
     token = _OPEN.set((*_OPEN.get(), unit))
     try:
         yield unit
+    except BaseException:
+        unit.end()
+        raise
     finally:
-        _OPEN.reset(token)
+        # Web frameworks run the two halves of a generator in two contexts: the mark is left behind, and means nothing
+        # once its unit is over.
+        with suppress(ValueError):
+            _OPEN.reset(token)
 
 
 def refuse_past_open(setting: Setting, verb: str) -> None:
@@ -439,8 +558,10 @@ def refuse_past_open(setting: Setting, verb: str) -> None:
         Misuse: its changes would not be part of the unit.
     """
     for unit in _OPEN.get():
-        if unit.setting.store is setting.store and unit.setting.tenant == setting.tenant:
-            raise Misuse(f"crm.{verb} was called inside `with crm.unit() as unit`; call unit.{verb}, or end the unit first")
+        if not unit.is_over and unit.setting.store is setting.store and unit.setting.tenant == setting.tenant:
+            raise Misuse(
+                f"crm.{verb} was called inside `with crm.unit() as unit`; call unit.{verb}, or end the unit first"
+            )
 
 
 class Runner(Protocol):
@@ -471,8 +592,7 @@ def verb(fn: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
 
     A `reason` that it is called with becomes the reason of the act.
     """
-    concept, _, method = fn.__qualname__.rpartition(".")
-    name = f"{concept.lower()}.{method}"
+    name = ".".join(fn.__qualname__.split(".")[-2:]).lower()
 
     @wraps(fn)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -480,10 +600,14 @@ def verb(fn: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
         given = cast("str", kwargs.get("reason", ""))
         if not isinstance(scope, Unit):
             return scope.run(lambda unit: fn(type(self)(unit), *args, **kwargs), verb=name, reason=given)
-        outer = scope.verb, scope.reason
-        scope.verb, scope.reason = name, given or scope.reason
+        scope.refuse_when_over()
+        outer, mark = (scope.verb, scope.reason), scope.mark()
+        scope.verb, scope.reason = name, checked_reason(given) or scope.reason
         try:
             return fn(self, *args, **kwargs)
+        except BaseException:
+            scope.back_to(mark)
+            raise
         finally:
             scope.verb, scope.reason = outer
 

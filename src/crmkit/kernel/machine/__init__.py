@@ -1,14 +1,17 @@
-"""Lifecycles as data: write edges, make a `Machine`, ask it. One module for each thing that there is to know.
+"""Lifecycles as data: write edges, make a `Machine`, ask it.
 
-guards      named pure functions of the facts, which say why not, with figures
-edges       what an author writes down
-definition  the same, resolved: steps with one source each, and the fingerprint
-outcomes    what a machine answers
-machine     asking it: signals, time, extension
-verify      what is checked when a machine is made
-versions    lock files, differences, and moving stored states to a new version
-drawing     Mermaid, DOT, Markdown and JSON
-svg         a picture, laid out here
+    guards       named pure functions of the facts, which say why not, with figures
+    edges        what an author writes down
+    definition   the same, resolved: steps with one source each, and the fingerprint
+    outcomes     what a machine answers
+    machine      asking it: signals, time, extension
+    verify       what is checked when a machine is made, and what facts can prove
+    versions     lock files, and what differs between two definitions
+    migration    bringing stored states to a new version
+    drawing      Mermaid, DOT, Markdown and JSON
+    svg          a picture
+
+What a program needs to define and ask machines is here; the last four are imported by those who use them.
 """
 
 from crmkit.kernel.machine.definition import Definition, Finding, Step, Version

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeAlias
 
+import attrs
+
 from crmkit.errors import DefinitionError, GuardFailed
-from crmkit.kernel.machine.definition import Definition, Finding, Step, Version, members, steps_of
-from crmkit.kernel.machine.edges import E, E_co, Edge, F_contra, S, S_co
+from crmkit.kernel.machine.definition import Definition, Finding, Step, Version, members, sources_of, steps_of
+from crmkit.kernel.machine.edges import E, E_co, Edge, F_contra, S, S_co, Vocabulary
 from crmkit.kernel.machine.guards import Claim, Guard, Unmet, Verdict, name_of, words_of
 from crmkit.kernel.machine.outcomes import Deadline, Moved, Obstacle, Option, Refused, Warned, Why
 from crmkit.kernel.machine.verify import verify
@@ -19,6 +21,17 @@ _Seen: TypeAlias = dict[int, Verdict]
 _Results: TypeAlias = dict[str | None, Moved[S, E]]
 
 _NOWHERE: Final[Mapping[str, Any]] = {}
+
+
+def _key(edge: Edge[Any, Any, Any], source: str) -> tuple[object, ...]:
+    """Tell edges apart as `extend` does: by what they connect and what triggers them."""
+    return source, edge.target, edge.on, edge.after, edge.warns
+
+
+def _widened(cause: Vocabulary, more: Mapping[type[StrEnum], type[StrEnum]]) -> Vocabulary:
+    kinds = cause if isinstance(cause, tuple) else (cause,) if isinstance(cause, type) else ()
+    added = tuple(more[kind] for kind in kinds if kind in more)
+    return (*kinds, *added) if added else cause
 
 
 class _Way(Generic[S_co, E_co, F_contra]):
@@ -54,7 +67,9 @@ class Machine(Definition[S_co, E_co, F_contra]):
     """A lifecycle: states, the steps between them, and what each step asks for.
 
     A definition that contradicts itself is refused when it is made; `findings` holds what is only doubtful.
-    Wherever a state, a signal or a cause is asked for, text that equals the member does as well.
+    Wherever a state, a signal or a cause is asked for, text that equals the member does as well. Written as
+    `Machine[Stage, Signal, Facts](…)`, type checkers hold every edge and guard against these three; `object` stands
+    for facts that no guard asks about.
 
     Attributes:
         findings: warnings and notes about the definition (see `verify`).
@@ -69,7 +84,7 @@ class Machine(Definition[S_co, E_co, F_contra]):
     ...     BUY = "buy"
     >>> def trusted(trust: int) -> bool | Unmet:
     ...     return need("trust", have=trust, at_least=60)
-    >>> customer = Machine(
+    >>> customer = Machine[Stage, Signal, int](
     ...     "customer", version=1, initial=Stage.LEAD, final=[Stage.BUYER, Stage.LOST], edges=[
     ...         edge(Stage.LEAD, Stage.BUYER, on=Signal.BUY, when=[trusted]),
     ...         edge(Stage.LEAD, Stage.LOST, after=days(365)),
@@ -370,10 +385,92 @@ class Machine(Definition[S_co, E_co, F_contra]):
             options.append(Option(signal, targets, obstacles, causes))
         return tuple(options)
 
+    # extension
+
+    def extend(
+        self,
+        *,
+        version: Version,
+        add: Iterable[Edge[S_co | S, E_co | E, F_contra]] = (),
+        remove: Iterable[Edge[S_co, E_co, Any]] = (),
+        guards: Mapping[Edge[S_co, E_co, Any], Sequence[Guard[F_contra]]] | None = None,
+        causes: Mapping[type[StrEnum], type[StrEnum]] | None = None,
+        groups: Mapping[str, Iterable[S_co | S]] | None = None,
+        states: Iterable[type[S] | S] = (),
+        signals: Iterable[type[E] | E] = (),
+        final: Iterable[S_co | S] = (),
+        claims: Iterable[Claim] = (),
+    ) -> Machine[S_co | S, E_co | E, F_contra]:
+        """Make a machine of the host's own out of this one, which stays as it is. The new one is verified in full.
+
+        Args:
+            version: the version of the new machine, such as `"1+shop"`.
+            add: more edges; they are tried after those that are there.
+            remove: edges to leave out, written as `edge(source, target, on=signal)`; sources that are not named stay.
+            guards: for edges written in the same way, guards that must hold as well.
+            causes: for enums of causes, the host's enum of further ones; wherever the first is taken, both are.
+            groups: more groups, and more states for those that are there: their edges leave these states too.
+            states: the host's enum of further states.
+            signals: the host's enum of further signals.
+            final: more final states.
+            claims: more claims.
+
+        Raises:
+            DefinitionError: with every problem that was found; an edge to remove or to guard that is not there, too.
+
+        >>> from crmkit.kernel.machine import days, edge
+        >>> Light = StrEnum("Light", "RED GREEN OFF")
+        >>> Press = StrEnum("Press", "WALK BREAK")
+        >>> light = Machine("light", version=1, initial=Light.RED, final=[Light.OFF], edges=[
+        ...     edge(Light.RED, Light.GREEN, on=Press.WALK), edge(Light.GREEN, Light.OFF, on=Press.BREAK)])
+        >>> light.extend(version="1+own", add=[edge(Light.GREEN, Light.RED, after=days(1))])
+        <Machine light version 1+own: 3 states, 3 steps>
+        """
+        dropped, guarded = {*self._patterns(remove)}, dict[Any, tuple[Guard[F_contra], ...]]()
+        for pattern, extra in (guards or {}).items():
+            guarded |= {key: (*guarded.get(key, ()), *extra) for key in self._patterns([pattern])}
+        kept: list[Edge[Any, Any, F_contra]] = []
+        for written in self.edges:
+            edge = attrs.evolve(written, cause=_widened(written.cause, causes or {}))
+            keys = {source: _key(edge, source) for source in sources_of(edge, self.states, self.groups)}
+            if not any(key in dropped or key in guarded for key in keys.values()):
+                kept.append(edge)
+                continue
+            kept += [
+                attrs.evolve(edge, sources=(source,), when=(*edge.when, *guarded.get(key, ())))
+                for source, key in keys.items()
+                if key not in dropped
+            ]
+        names = {*self.groups, *(groups or {})}
+        return Machine(
+            self.name,
+            version=version,
+            initial=self.initial,
+            edges=(*kept, *add),
+            final=(*self.final, *final),
+            groups={name: (*self.groups.get(name, ()), *(groups or {}).get(name, ())) for name in sorted(names)},
+            states=(*self.states, *states),
+            signals=(*self.signals, *signals),
+            claims=(*self.claims, *claims),
+            doc=self.doc,
+        )
+
+    def _patterns(self, patterns: Iterable[Edge[Any, Any, Any]]) -> Iterator[tuple[object, ...]]:
+        there = {_key(edge, source) for edge in self.edges for source in sources_of(edge, self.states, self.groups)}
+        keys = [_key(edge, source) for edge in patterns for source in sources_of(edge, self.states, self.groups)]
+        if missing := [f"there is no edge {key[0]} -{key[2] or key[3]}-> {key[1]}" for key in keys if key not in there]:
+            raise DefinitionError(f"machine {self.name}", missing)
+        yield from keys
+
     # telling
 
     def __repr__(self) -> str:
         return f"<Machine {self.name} version {self.version}: {len(self.states)} states, {len(self.steps)} steps>"
+
+    def _repr_svg_(self) -> str:
+        from crmkit.kernel.machine.svg import to_svg  # noqa: PLC0415 - only notebooks draw
+
+        return to_svg(self)
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         yield "name", self.name

@@ -1,0 +1,140 @@
+"""Ties: how verbs and reactions get at relationships: as time has left them, in the lifecycle's current version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from crmkit.domain import moves, proofs, relationships
+from crmkit.domain.customers import Customer
+from crmkit.domain.evidence import Bought, Evidence
+from crmkit.domain.lifecycles import Facts, Signal
+from crmkit.domain.relationship_types import TypeRules, rules_of
+from crmkit.domain.relationships import Known, Relationship
+from crmkit.domain.words import Contact
+from crmkit.kernel.ids import Ref
+from crmkit.kernel.machine import Refused
+from crmkit.kernel.machine.migration import Versions
+from crmkit.kernel.query import field
+from crmkit.kernel.record import Change
+from crmkit.services.unit import Unit
+
+
+def known(customer: Customer) -> Known:
+    """Give what the profile says about whom the company has before it."""
+    traits = {i.scheme for i in customer.identifiers} | {i.topic for i in customer.interests}
+    return Known(named=not customer.is_anonymous, traits=frozenset(traits | customer.tags | set(customer.attributes)))
+
+
+def note_purchase(
+    u: Unit, customer: str, after: Bought | None, *, before: Bought | None = None, purchase: Ref | None = None
+) -> None:
+    """Let the relationships of a customer know of a purchase, its correction (`before`), or its end (`after` None).
+
+    Every lasting relationship notes it and tries the steps that the mapping names; what is refused is left aside.
+    If none lasts, the one that ended last begins anew, for the customer has come back of himself.
+    """
+    at = after.on if after is not None and before is None else u.at
+    found = u.find(Relationship, field("customer") == customer, order=("began",))
+    ties = [caught_up(u, tie, until=min(at, u.at))[0] for tie in found]
+    lasting = [tie for tie in ties if tie.ended is None]
+    proof = () if purchase is None else (purchase,)
+    if not lasting and after is not None and before is None:
+        lasting = _back_of_himself(u, ties, proof, at)
+    for tie in lasting:
+        rules = rules_for(u, tie)
+        mapping = u.setting.declared.evidence
+        change, signals = proofs.note_purchase(tie, after, mapping, before=before, purchase=purchase)
+        now = u.save(change, at=at)
+        for signal in signals:
+            facts = moves.facts_of(now, rules, own_purchase=True)
+            now = _tried(u, now, rules, signal, facts, proof=proof, at=max(at, now.since)) or now
+
+
+def _back_of_himself(u: Unit, ties: list[Relationship], proof: tuple[Ref, ...], at: datetime) -> list[Relationship]:
+    """Begin the relationship that ended last anew, unless the purchase is older than its end."""
+    last = max(ties, key=lambda tie: tie.ended or at, default=None)
+    if last is None or last.ended is None or last.ended > at:
+        return []
+    rules = rules_for(u, last)
+    facts = moves.facts_of(last, rules, own_purchase=True)
+    back = _tried(u, last, rules, Signal.REENGAGE, facts, proof=proof, at=at)
+    return [] if back is None else [back]
+
+
+def note_contact(u: Unit, customer: str, contact: Contact, *, at: datetime) -> None:
+    """Let the lasting relationships of a customer know of a contact that took place; attempts and findings are none."""
+    lasts = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
+    for tie in u.find(Relationship, lasts):
+        now, _ = caught_up(u, tie, until=min(at, u.at))
+        u.save(relationships.note_contact(now, rules_for(u, now), contact, at=at), at=at)
+
+
+def note_evidence(u: Unit, customer: str, *evidence: Evidence, at: datetime) -> None:
+    """Let the lasting relationships of a customer know of something that was shown."""
+    lasts = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
+    for tie in u.find(Relationship, lasts):
+        now, _ = caught_up(u, tie, until=min(at, u.at))
+        if now.ended is None:
+            u.save(proofs.note_evidence(now, *evidence, at=at), at=at)
+
+
+def rules_for(u: Unit, tie: Relationship) -> TypeRules:
+    """Give the rules of a relationship's type, as the host has declared them.
+
+    Raises:
+        Invalid: rule `word`, the type is declared no more.
+    """
+    return rules_of(u.setting.declared.types, tie.type)
+
+
+def versions_of(u: Unit) -> Versions[Any, Any, Facts]:
+    """Give the lifecycle and the older versions of it that the host has declared."""
+    declared = u.setting.declared
+    return getattr(declared, "versions", None) or Versions(declared.lifecycle)
+
+
+def acting(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]:
+    """Give a relationship to act on, as time has left it, and the rules of its type."""
+    tie, _ = caught_up(u, u.act_on(Relationship, which), until=u.at)
+    return tie, rules_for(u, tie)
+
+
+def reading(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]:
+    """Give a relationship as time has left it, without writing that down."""
+    tie = u.get(Relationship, which)
+    rules = rules_for(u, tie)
+    for change, _ in _what_time_did(u, tie, rules, until=u.at):
+        tie = change.record
+    return tie, rules
+
+
+def _what_time_did(
+    u: Unit, tie: Relationship, rules: TypeRules, *, until: datetime
+) -> Iterator[tuple[Change[Relationship], datetime]]:
+    """Give the migration that is due, then the moves and warnings, each with its stamp."""
+    migration = moves.migrate(tie, versions_of(u), rules, at=u.at)
+    if migration is not None:
+        yield migration, u.at
+        tie = migration.record
+    yield from moves.catch_up(tie, u.setting.declared.lifecycle, rules, until=until)
+
+
+def caught_up(u: Unit, tie: Relationship, *, until: datetime) -> tuple[Relationship, list[object]]:
+    """Write down what time has done to a relationship, and give it with the events of that."""
+    events: list[object] = []
+    for change, at in _what_time_did(u, tie, rules_for(u, tie), until=until):
+        tie = u.save(change, at=at)
+        events.append(change.event)
+    return tie, events
+
+
+def _tried(
+    u: Unit, tie: Relationship, rules: TypeRules, signal: str, facts: Facts, *, proof: tuple[Ref, ...], at: datetime
+) -> Relationship | None:
+    """Take a step if nothing is in its way; None if something is."""
+    machine = u.setting.declared.lifecycle
+    if isinstance(moves.could(tie, signal, facts, machine=machine, rules=rules, at=at), Refused):
+        return None
+    return u.save(moves.advance(tie, signal, facts, machine=machine, rules=rules, proof=proof, at=at), at=at)

@@ -1,0 +1,320 @@
+"""Conditions, orders and pages as SQL that answers exactly like `predicate` and `sort_key`, compiled once per shape.
+
+`plan` takes a condition apart into its shape, which decides the SQL, and its values, which are bound. The rules that make SQL
+answer like Python: text is compared by code point (binary collations); a prefix is a range, never LIKE; nothing (NULL) comes
+first; and `Not` turns round what is true, so that "unknown" counts as false, which it then does everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, cast
+
+import sqlalchemy as sa
+
+from crmkit.errors import Misuse
+from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where, orders
+from crmkit.kernel.record import Kind, Scalar
+
+Plan = tuple[Any, ...]
+Among = Callable[[Any], Any]
+
+_LAST: Final = "\U0010ffff"
+_WIDE: Final = 8  # more parts than this stand in parentheses, halved: engines limit how deep an expression may be
+
+
+class Statement(NamedTuple):
+    """SQL text and which values it takes in which order."""
+
+    sql: str
+    constants: tuple[Any, ...]
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+
+    def bound(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Give the parameters for the driver."""
+        return self.pick((*values, *self.constants))
+
+
+def compiled(statement: Any, dialect: Any, names: Mapping[str, int]) -> Statement:
+    """Compile a statement; `names` says where the value of each parameter stands. What SQLAlchemy adds comes after."""
+    made = statement.compile(dialect=dialect)
+    constants: list[Any] = []
+    places: list[int] = []
+    for name in made.positiontup or ():
+        if name in names:
+            places.append(names[name])
+        else:  # a literal that SQLAlchemy made a parameter, such as the offset of a limit
+            places.append(len(names) + len(constants))
+            constants.append(made.params[name])
+    if len(places) == 1:
+        (only,) = places
+        return Statement(str(made), tuple(constants), lambda values: (values[only],))
+    return Statement(str(made), tuple(constants), cast("Any", itemgetter(*places)) if places else lambda _: ())
+
+
+def in_order(statement: Any, dialect: Any, *names: str) -> str:
+    """Compile a statement whose parameters stand in this order.
+
+    Raises:
+        Misuse: they do not, so that a value would get to the wrong place.
+    """
+    made = statement.compile(dialect=dialect)
+    if tuple(made.positiontup or ()) != names:
+        raise Misuse(f"the parameters of {made} do not stand in the order {names}")
+    return str(made)
+
+
+def plan(where: Where, values: list[Any]) -> Plan:  # noqa: PLR0911 - one case per node
+    """Take a resolved condition apart: its shape is returned, its values are added in the order in which SQL binds them."""
+    match where:
+        case Compare(name, op, value):
+            if value is None:
+                return ("null", name) if op == "eq" else ("some", name) if op == "ne" else ("never",)
+            values.append(value)
+            return (op, name)
+        case Has(key, op, value):
+            return _plan_key(key, op, value, values)
+        case And(parts):
+            return ("and", *[plan(p, values) for p in parts])
+        case Or(parts):
+            return ("or", *[plan(p, values) for p in _gathered(parts)])
+        case Not(part):
+            return ("not", plan(part, values))
+        case In(name, some):
+            there = [v for v in some if v is not None]
+            if there:
+                values.append(_listed(there))
+            return ("in", name, len(there) > 0, len(there) < len(some))
+        case Prefix(name, text):
+            return ("some", name) if not text else ("prefix", name, _bounds(text, values))
+        case _KeyIn(key, some):
+            values += [key, _listed(some)]
+            return ("key in", type(some[0]) is str)
+        case _:
+            raise Misuse(f"{type(where).__name__} is no condition")
+
+
+def _plan_key(key: str, op: str, value: Scalar, values: list[Any]) -> Plan:
+    if value is None and op not in ("any", "eq"):
+        return ("never",)
+    values.append(key)
+    if op == "prefix":
+        text = cast("str", value)
+        return ("key prefix", _bounds(text, values)) if text else ("key text",)
+    if op == "any":
+        return ("key any",)
+    if value is None:
+        return ("key null",)
+    values.append(value)
+    return ("key", op, type(value) is str)
+
+
+def _bounds(text: str, values: list[Any]) -> bool:
+    """Bind the range of texts that begin so; False if it has no end."""
+    values.append(text)
+    if (end := after_all(text)) is None:
+        return False
+    values.append(end)
+    return True
+
+
+def after_all(prefix: str) -> str | None:
+    """Give the least text that comes after every text that begins so, by code point; None if there is none.
+
+    >>> after_all("ab")
+    'ac'
+    """
+    head = prefix.rstrip(_LAST)
+    if not head:
+        return None
+    code = ord(head[-1]) + 1
+    return head[:-1] + chr(0xE000 if code == 0xD800 else code)  # noqa: PLR2004 - surrogates are no characters
+
+
+def _listed(some: Sequence[Scalar]) -> str:
+    return json.dumps(some, ensure_ascii=False)
+
+
+class _KeyIn(Where):
+    """Some search key of this name equals one of several values of one type."""
+
+    __slots__ = __match_args__ = ("key", "values")
+
+    def __init__(self, key: str, values: Sequence[Scalar]) -> None:
+        self.key, self.values = key, values
+
+
+def _gathered(parts: Sequence[Where]) -> Sequence[Where]:
+    """Make one question of many equalities of a search key."""
+    if len(parts) <= 1:
+        return parts
+    some: dict[tuple[str, bool], list[Scalar]] = {}
+    rest: list[Where] = []
+    for p in parts:
+        if isinstance(p, Has) and p.op == "eq" and p.value is not None:
+            some.setdefault((p.key, type(p.value) is str), []).append(p.value)
+        else:
+            rest.append(p)
+    return [*(Has(k, "eq", v[0]) if len(v) == 1 else _KeyIn(k, v) for (k, _), v in some.items()), *rest]
+
+
+class Questions:
+    """The questions that can be asked about one kind, each compiled when it is first asked."""
+
+    def __init__(self, kind: Kind[Any], table: sa.Table, index: sa.Table, dialect: Any, among: Among) -> None:
+        self._kind, self._table, self._index, self._dialect, self._among = kind, table, index, dialect, among
+        self._made: dict[object, Statement] = {}
+        self.columns = [table.c.crm_version, table.c.crm_layout, *(table.c[c.name] for c in kind.columns), table.c.crm_extra]
+
+    def find(self, tenant: str, where: Where, order: tuple[str, ...], place: Sequence[Scalar] | None, limit: int) -> tuple[str, Any]:
+        """Give the SQL of a page and its parameters."""
+        values: list[Any] = [tenant, limit, *(place or ())]
+        shape = plan(where, values)
+        gaps = None if place is None else tuple(v is None for v in place)
+        key = (shape, order, gaps)
+        made = self._made.get(key) or self._keep(key, self._find(shape, order, gaps), len(values), place)
+        return made.sql, made.bound(values)
+
+    def count(self, tenant: str, where: Where) -> tuple[str, Any]:
+        """Give the SQL of a count and its parameters."""
+        values: list[Any] = [tenant]
+        shape = plan(where, values)
+        if (made := self._made.get(shape)) is None:
+            asked = self._asked(sa.select(sa.func.count(sa.literal_column("*"))).select_from(self._table), shape)
+            names = {"tenant": 0, **{f"v{i}": 1 + i for i in range(len(values) - 1)}}
+            made = self._made[shape] = compiled(asked, self._dialect, names)
+        return made.sql, made.bound(values)
+
+    def _keep(self, key: object, statement: Any, size: int, place: Sequence[Scalar] | None) -> Statement:
+        if len(self._made) >= 1000:  # noqa: PLR2004 - more shapes than a program asks; whoever makes them up starts again
+            self._made.clear()
+        width = len(place or ())
+        names = {"tenant": 0, "limit": 1, **{f"p{i}": 2 + i for i in range(width)}}
+        names |= {f"v{i}": 2 + width + i for i in range(size - 2 - width)}
+        made = self._made[key] = compiled(statement, self._dialect, names)
+        return made
+
+    def _asked(self, statement: Any, shape: Plan) -> Any:
+        if shape != ("and",):
+            statement = statement.where(self._clause(shape, (f"v{i}" for i in count())))
+        return statement.where(self._table.c.crm_tenant == sa.bindparam("tenant", type_=sa.String))
+
+    def _find(self, shape: Plan, order: tuple[str, ...], gaps: tuple[bool, ...] | None) -> Any:
+        ways = [*orders(order, self._kind)]
+        if all(name != "id" for name, _ in ways):
+            ways.append(("id", False))
+        limit = sa.bindparam("limit", type_=sa.Integer)
+        asked = self._asked(sa.select(*self.columns), shape)
+        arms = [asked] if gaps is None else [asked.where(s) for s in self._segments(ways, gaps)]
+        if len(arms) == 1:
+            columns = [(self._table.c[name], down) for name, down in ways]
+            return arms[0].order_by(*(c.desc() if down else c for c, down in columns)).limit(limit)
+        named: list[tuple[Any, bool]] = [(sa.column(name), down) for name, down in ways]
+        return sa.union_all(*arms).order_by(*(c.desc() if down else c for c, down in named)).limit(limit)
+
+    def _segments(self, ways: Sequence[tuple[str, bool]], gaps: Sequence[bool]) -> list[Any]:
+        """Say which rows come after a place, in pieces that do not overlap and that an index can go to, each of them."""
+        columns = [self._table.c[name] for name, _ in ways]
+        place = [sa.bindparam(f"p{i}", type_=c.type) for i, c in enumerate(columns)]
+        if not any(gaps) and not any(down for _, down in ways):
+            return [sa.tuple_(*columns) > sa.tuple_(*place) if len(columns) > 1 else columns[0] > place[0]]
+        same, beyond = self._split(columns[0], place[0], gap=gaps[0], down=ways[0][1])
+        rest = self._rest(columns[1:], place[1:], gaps[1:], [down for _, down in ways[1:]])
+        return [*([sa.and_(same, rest)] if rest is not None else []), *beyond]
+
+    def _rest(self, columns: Sequence[Any], place: Sequence[Any], gaps: Sequence[bool], downs: Sequence[bool]) -> Any:
+        if not columns:
+            return None
+        same, beyond = self._split(columns[0], place[0], gap=gaps[0], down=downs[0])
+        rest = self._rest(columns[1:], place[1:], gaps[1:], downs[1:])
+        some = [*([sa.and_(same, rest)] if rest is not None else []), *beyond]
+        return sa.or_(*some) if some else None
+
+    @staticmethod
+    def _split(column: Any, value: Any, *, gap: bool, down: bool) -> tuple[Any, list[Any]]:
+        """Say what stands at a value, and what comes after it: nothing (NULL) comes first, and last when turned round."""
+        if gap:
+            return column.is_(None), [] if down else [column.is_not(None)]
+        return column == value, [column < value, column.is_(None)] if down else [column > value]
+
+    def _clause(self, shape: Plan, names: Iterator[str]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per shape
+        match shape:
+            case ("and", *parts):
+                return _wide(sa.and_, [self._clause(p, names) for p in parts], sa.true())
+            case ("or", *parts):
+                return _wide(sa.or_, [self._clause(p, names) for p in parts], sa.false())
+            case ("not", part):
+                return sa.sql.elements.Grouping(self._clause(part, names)).is_not(sa.true())
+            case ("never",):
+                return sa.false()
+            case ("null", name):
+                return self._table.c[name].is_(None)
+            case ("some", name):
+                return self._table.c[name].is_not(None)
+            case ("in", name, some, none):
+                column = self._table.c[name]
+                parts = [column.in_(self._among(self._bind(names, sa.String)))] if some else []
+                return sa.or_(sa.false(), *parts, *([column.is_(None)] if none else []))
+            case ("prefix", name, bounded):
+                return self._begins(self._table.c[name], names, bounded=bounded)
+            case ("ne", name):
+                column = self._table.c[name]
+                return column.is_distinct_from(self._bind(names, column.type))
+            case (("eq" | "lt" | "le" | "gt" | "ge") as op, name):
+                return self._compared(self._table.c[name], op, names)
+            case _:
+                return self._has(shape, names)
+
+    def _has(self, shape: Plan, names: Iterator[str]) -> Any:
+        index = self._index.c
+        mine = [
+            index.tenant == sa.bindparam("tenant", type_=sa.String),
+            index.kind == sa.literal_column("'" + self._kind.name.replace("'", "''") + "'", sa.String),
+            index.name == self._bind(names, sa.String),
+        ]
+        match shape:
+            case ("key", op, True):
+                mine.append(self._compared(index.text, op, names))
+            case ("key", op, False):
+                mine += [index.text.is_(None), self._compared(index.num, op, names)]
+            case ("key in", True):
+                mine.append(index.text.in_(self._among(self._bind(names, sa.String))))
+            case ("key in", False):
+                mine += [index.text.is_(None), index.num.in_(self._among(self._bind(names, sa.String)))]
+            case ("key prefix", bounded):
+                mine.append(self._begins(index.text, names, bounded=bounded))
+            case ("key text",):
+                mine.append(index.text.is_not(None))
+            case ("key null",):
+                mine += [index.text.is_(None), index.num.is_(None)]
+            case _:  # ("key any",)
+                pass
+        return self._table.c.id.in_(sa.select(index.id).where(*mine))
+
+    @staticmethod
+    def _bind(names: Iterator[str], kind: Any) -> Any:
+        return sa.bindparam(next(names), type_=kind)
+
+    def _compared(self, column: Any, op: str, names: Iterator[str]) -> Any:
+        value = self._bind(names, column.type)
+        if op == "eq":
+            return column == value
+        if op in ("lt", "le"):
+            return column < value if op == "lt" else column <= value
+        return column > value if op == "gt" else column >= value
+
+    def _begins(self, column: Any, names: Iterator[str], *, bounded: bool) -> Any:
+        least = column >= self._bind(names, column.type)
+        return sa.and_(least, column < self._bind(names, column.type)) if bounded else least
+
+
+def _wide(join: Callable[..., Any], parts: list[Any], empty: Any) -> Any:
+    """Join any number of conditions, in halves if they are many."""
+    if len(parts) <= _WIDE:
+        return join(empty, *parts)
+    half = len(parts) // 2
+    halves = (_wide(join, parts[:half], empty), _wide(join, parts[half:], empty))
+    return join(*(sa.sql.elements.Grouping(h) for h in halves))
