@@ -241,17 +241,15 @@ def draw(counts: dict[datetime, Counter[str]]) -> str:
 
 def one_story(crm: CRM) -> str:
     """Find a customer who left and came back, and bought most since."""
-    back = [entry.event for entry in walk(crm, "relationship.reengaged")]
     ties = {entry.subject.id for entry in walk(crm, "relationship.reengaged")}
     found = [crm.relationships.get(tie) for tie in sorted(ties)]
-    assert back
     return max(found, key=lambda tie: (tie.buying.count, tie.customer)).customer
 
 
 def show_timeline(crm: CRM, customer: str) -> list[str]:
     """Give a customer's timeline as lines."""
     entries = list(crm.timeline.of(customer, newest_first=False, limit=200))
-    return [f"{entry.at:%Y-%m-%d}  {entry.title}" + (f"  (because of {entry.reason})" if entry.reason else "") for entry in entries]
+    return [f"{entry.at:%Y-%m-%d}  {entry.title}" for entry in entries]
 
 
 def one_refusal(crm: CRM) -> list[str]:
@@ -288,7 +286,7 @@ def report(crm: CRM, clock: VirtualClock, out: Path) -> None:
         dues = list(some)
         print(f"  {what}: {len(dues)}")
         for each in dues[:3]:
-            print(f"    {each.at:%Y-%m-%d}  {each.customer}: {each.reasons[0].text}")
+            print(f"    {each.at:%Y-%m-%d}  {each.tie.customer}, in {each.tie.stage}: {each.reasons[0].text}")
 
     with (out / "stages.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

@@ -31,13 +31,13 @@ from crmkit.services.needs import Needs
 from crmkit.services.policy import PORTAL, DefaultPolicy, Policy
 from crmkit.services.purchases import Purchases
 from crmkit.services.reactions import REACTIONS
-from crmkit.services.relationships import Relationships
+from crmkit.services.relationships import Relationships, Swept
 from crmkit.services.satisfaction import Satisfaction
 from crmkit.services.tasks import Tasks
-from crmkit.services.timeline import Timeline
+from crmkit.services.timeline import Timeline, TimelineEntry, told
 from crmkit.services.unit import Reaction, Setting, Unit, opened, refuse_past_open
 from crmkit.storage.open import open_store
-from crmkit.storage.store import Mode, Receipt, Schema, Store
+from crmkit.storage.store import Mode, Receipt, Recorded, Schema, Store
 
 T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 0.001, 0.1
@@ -316,6 +316,55 @@ class CRM(Services):
             if self._setting.audit_refusals:
                 unit.journal_refusal(error)
             raise
+
+    # time
+
+    def run_due(self, *, until: datetime | None = None, reason: str = "") -> Swept:
+        """Make happen whatever time has brought: the one call for a cron job, however often it runs.
+
+        Each move and warning is stamped with its deadline, so the history does not depend on when this is called. It works in
+        batches, each in a commit of its own; broken off, the next call goes on.
+
+        Args:
+            until: up to when; now if nothing is said, and never later.
+            reason: for the audit trail.
+
+        Raises:
+            Invalid: rule `future`, `until` has not come yet.
+
+        >>> from datetime import timedelta
+        >>> from crmkit import Person, VirtualClock
+        >>> clock = VirtualClock(datetime.fromisoformat("2026-01-01T09:00+00:00"))
+        >>> crm = CRM.open("memory://", clock=clock)
+        >>> tie = crm.relationships.begin(crm.customers.register(Person("Ana Reyes")), "transactional")
+        >>> _ = clock.advance(timedelta(days=400))
+        >>> crm.run_due()
+        Swept(moved=1, warned=1, next=None)
+        >>> str(crm.relationships.get(tie).stage)
+        'dissolution'
+        """
+        return self.relationships.run_due(until=until, reason=reason)
+
+    def rehearse(self, until: datetime) -> tuple[TimelineEntry, ...]:
+        """Tell what `run_due` would do if nothing else happened until then, entry by entry, and change nothing.
+
+        All of it is kept in memory, so rehearse a stretch that you want to read.
+
+        >>> from datetime import timedelta
+        >>> from crmkit import Person
+        >>> crm = CRM.open("memory://")
+        >>> tie = crm.relationships.begin(crm.customers.register(Person("Ana Reyes")), "transactional")
+        >>> [entry.title for entry in crm.rehearse(tie.since + timedelta(days=400))]
+        ['Warned: no sign of life in exploration', 'Relationship ended: inactivity']
+        >>> str(crm.relationships.get(tie).stage)
+        'exploration'
+        """
+        unit = Unit(attrs.evolve(self._setting, clock=lambda: until), verb="rehearse")
+        after: str | None = None
+        while True:
+            after = Relationships(unit).sweep(after=after).next
+            if after is None:
+                return tuple(told(Recorded(n, entry)) for n, entry in enumerate(unit.batch().events, 1))
 
     # the end
 

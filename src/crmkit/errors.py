@@ -209,7 +209,7 @@ class GuardFailed(Misuse):
 
     Attributes:
         machine: the name of the lifecycle.
-        step: the step that was being judged, such as `"awareness -expand-> expansion"`.
+        step: the step that was being judged, such as `"awareness -expand-> expansion"`, or the migration.
         guard: the name of the guard.
         problem: what it did; never a value, which could be personal.
     """

@@ -342,9 +342,8 @@ class Small(Record):
 def test_values_are_not_checked_again_when_read() -> None:
     """A rule that became stricter does not make what is stored unreadable."""
     row = (*encode(Small(id="x", party=Person("Ana"), at=AT, paid=None, flag=False))[:-1], '{"party":{"is":"person","name":""},"extra":{}}')
-    assert decode(Small.__kind__, row, version=1, schema=1).party == attrs.evolve(Person("Ana")).__class__.__new__(Person) or True
     found = decode(Small.__kind__, row, version=1, schema=1).party
-    assert (type(found), found.name, found) == (Person, "", found)
+    assert (type(found), found.name, found.born) == (Person, "", None)
 
 
 def test_scalars_that_json_cannot_tell_apart_are_tagged() -> None:
@@ -426,7 +425,7 @@ def unreadable(row: tuple[Any, ...], schema: int = 3) -> str:
     with pytest.raises(Unreadable) as caught:
         decode(Moved.__kind__, row, version=1, schema=schema)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
     return str(caught.value)
 
 
@@ -440,9 +439,6 @@ def test_what_a_newer_library_wrote_says_so() -> None:
 
 def test_an_upgrade_that_leaves_something_out() -> None:
     """It is told which column, or that the rest is damaged."""
-    assert unreadable(("x", None, None, None, '{"first":"Ana"}'), 2) == (
-        "c_moved x: cannot be read: damaged (KeyError)" if False else "c_moved x: cannot be read: its upgrade from schema 2 leaves first empty"
-    ) if False else True
     with contradicting(Moved, {1: _to_2, 2: lambda old: {**old, "tags": [], "minor": None}}):
         assert unreadable(("x", "Ana", None, None, "{}"), 2).endswith("its upgrade from schema 2 leaves minor empty")
     with contradicting(Moved, {1: _to_2, 2: lambda old: {**old, "minor": 1}}):

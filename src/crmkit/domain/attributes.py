@@ -152,12 +152,14 @@ def with_values(
     """Put values over those that are kept, each held against its declaration; None takes one away.
 
     Raises:
-        Invalid: rule `unknown-attribute`, `required`, or as `Attribute.check`.
+        Invalid: rule `type`, `unknown-attribute`, `required`, or as `Attribute.check`.
 
     >>> sizes = declared([Attribute("shoe", int), Attribute("shirt", ("S", "M", "L"))])
     >>> with_values(FrozenDict(), {"shoe": 42, "shirt": "M"}, sizes)
     FrozenDict({'shoe': 42, 'shirt': 'M'})
     """
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise Invalid("attributes", "type", "values by the names of attributes", redacted(given))
     out = dict(kept)
     for name, value in given.items():
         attribute = _named(name, known)

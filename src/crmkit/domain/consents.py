@@ -16,10 +16,10 @@ from typing import Annotated, Any
 
 from attrs import frozen
 
-from crmkit.domain.words import NEEDS_CONSENT, Channel, Purpose
+from crmkit.domain.words import NEEDS_CONSENT, Channel, Purpose, happened
 from crmkit.errors import Invalid, Refusal
 from crmkit.kernel import addresses
-from crmkit.kernel.checks import Id, Line, Personal, Prose, Value
+from crmkit.kernel.checks import Between, Id, Line, Personal, Prose, Value
 from crmkit.kernel.dates import instant
 from crmkit.kernel.record import Change, Event, Record, create, event, record
 
@@ -135,7 +135,7 @@ def confirmed_request(entry: Consent) -> str | None:
     "consent",
     customer="customer",
     unique={"confirmed_request": confirmed_request},
-    indexes=[("customer", "purpose", "channel")],
+    indexes=[("customer", "number")],
 )
 @frozen(kw_only=True)
 class Consent(Record):
@@ -143,9 +143,10 @@ class Consent(Record):
 
     Attributes:
         customer: whose word it is.
+        number: its place in the customer's log, from 1 on.
         status: what it says.
         purpose, channel, contact_point: what it is about; None is any.
-        basis: the legal basis.
+        basis: the legal basis of a grant; None for all else.
         captured_at: when the customer said it.
         recorded_at: when it was entered.
         by: the actor who entered it.
@@ -158,11 +159,12 @@ class Consent(Record):
     """
 
     customer: Id
+    number: Annotated[int, Between(1, 1_000_000)]
     status: ConsentStatus
     purpose: Purpose | str | None
     channel: Channel | None
     contact_point: Id | None
-    basis: LegalBasis
+    basis: LegalBasis | None
     captured_at: datetime
     recorded_at: datetime
     by: Annotated[str, Line(120)]
@@ -192,11 +194,12 @@ class ConsentRecorded(Event[Consent]):
     """A customer said yes or no, or somebody noted that they must not be contacted; `status` tells which."""
 
     customer: Id
+    number: Annotated[int, Between(1, 1_000_000)]
     status: ConsentStatus
     purpose: Purpose | str | None
     channel: Channel | None
     contact_point: Id | None
-    basis: LegalBasis
+    basis: LegalBasis | None
     captured_at: datetime
     recorded_at: datetime
     by: Annotated[str, Line(120)]
@@ -217,6 +220,7 @@ class ConsentRecorded(Event[Consent]):
 
 def enter(
     customer: str,
+    number: int,
     status: ConsentStatus,
     scope: Scope,
     *,
@@ -229,49 +233,50 @@ def enter(
     captured_at: datetime | None = None,
     effective_from: datetime | None = None,
     effective_until: datetime | None = None,
-    confirms: Consent | None = None,
 ) -> Change[Consent]:
-    """Add an entry to the log.
+    """Add an entry to a customer's log, with the number that follows its last.
 
     Raises:
         Refusal: rule `consent.basis`, marketing, research and profiling need a consent or a legitimate interest.
         Invalid: rule `required`, only a suppression can be for any purpose; `future`, it cannot have been said after
             now; `before-captured`, it cannot hold before it was said; `end-before-start`.
     """
-    said = captured_at or at
-    start = effective_from or said
+    said = at if captured_at is None else happened("Consent.captured_at", captured_at, at=at)
+    start = said if effective_from is None else instant("Consent.effective_from", effective_from)
+    until = None if effective_until is None else instant("Consent.effective_until", effective_until)
     if scope.purpose is None and status not in (ConsentStatus.SUPPRESSED, ConsentStatus.LIFTED):
         raise Invalid("Consent.purpose", "required", "what it is for", "nothing")
-    if said > at:
-        raise Invalid("Consent.captured_at", "future", "a moment that is not to come", "a later one")
     if start < said:
         raise Invalid("Consent.effective_from", "before-captured", "a moment at or after it was said", "an earlier one")
-    if effective_until is not None and effective_until <= start:
+    if until is not None and until <= start:
         raise Invalid("Consent.effective_until", "end-before-start", "an end after the start", "one at or before it")
-    if status in (ConsentStatus.GRANTED, ConsentStatus.REQUESTED):
-        _check_basis(customer, scope, basis)
+    grants = status in (ConsentStatus.GRANTED, ConsentStatus.REQUESTED)
+    if grants and basis not in ALLOWS_UNASKED and scope.purpose in NEEDS_CONSENT:
+        reasons = [f"{scope.purpose} cannot rest on {basis}"]
+        raise Refusal(f"customer {customer}", "consent.basis", reasons, sorted(ALLOWS_UNASKED))
     return create(
         id,
         ConsentRecorded(
             customer=customer,
+            number=number,
             status=status,
             purpose=scope.purpose,
             channel=scope.channel,
             contact_point=scope.contact_point,
-            basis=basis,
+            basis=basis if grants else None,
             captured_at=said,
             recorded_at=at,
             by=by,
             effective_from=start,
-            effective_until=effective_until,
+            effective_until=until,
             cause=cause,
             source=proof.source,
             wording_version=proof.wording_version,
             wording_hash=proof.wording_hash,
             locale=proof.locale,
             evidence=proof.evidence,
-            request=None if confirms is None else confirms.id,
-            double_opt_in_at=None if confirms is None else at,
+            request=None,
+            double_opt_in_at=None,
         ),
     )
 
@@ -309,7 +314,8 @@ def confirm(
             since = f"contact was {entry.status} on {entry.effective_from.isoformat()}, after the request"
             raise Refusal(subject, "consent.refused-since", [since], ["request_double_opt_in"])
     kept: dict[str, Any] = {n: getattr(asked, n) for n in ConsentRecorded.__event__.sets}
-    told = {
+    kept |= {
+        "number": max(e.number for e in log) + 1,
         "status": ConsentStatus.GRANTED,
         "captured_at": at,
         "recorded_at": at,
@@ -320,13 +326,7 @@ def confirm(
         "request": asked.id,
         "double_opt_in_at": at,
     }
-    return create(id, ConsentRecorded(**{**kept, **told}))
-
-
-def _check_basis(customer: str, scope: Scope, basis: LegalBasis) -> None:
-    if scope.purpose in NEEDS_CONSENT and basis not in ALLOWS_UNASKED:
-        reasons = [f"{scope.purpose} cannot rest on {basis}"]
-        raise Refusal(f"customer {customer}", "consent.basis", reasons, sorted(ALLOWS_UNASKED))
+    return create(id, ConsentRecorded(**kept))
 
 
 # questions
@@ -432,8 +432,8 @@ def effective(
     return _decided(word, Why.DENIED if word.status is ConsentStatus.DENIED else Why.WITHDRAWN)
 
 
-def _age(entry: Consent) -> tuple[datetime, datetime, str]:
-    return entry.effective_from, entry.recorded_at, entry.id
+def _age(entry: Consent) -> tuple[datetime, datetime, int, bool, str]:
+    return entry.effective_from, entry.recorded_at, entry.number, entry.status in _REFUSALS, entry.id
 
 
 def _newer(one: Consent, other: Consent) -> bool:
@@ -479,7 +479,8 @@ def _decided(entry: Consent, why: Why) -> Decision:
     when = entry.effective_from.isoformat()
     ended = f" and ended on {entry.effective_until.isoformat()}" if why is Why.EXPIRED and entry.effective_until else ""
     cause = f", because: {entry.cause}" if entry.cause else ""
-    reason = f"{of}{where} was {entry.status} on {when}{ended} ({entry.basis}){cause}"
+    basis = f" ({entry.basis})" if entry.basis else ""
+    reason = f"{of}{where} was {entry.status} on {when}{ended}{basis}{cause}"
     return Decision(allowed=why is Why.GRANTED, why=why, reasons=(reason,), entry=entry)
 
 

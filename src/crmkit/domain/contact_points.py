@@ -34,8 +34,11 @@ class ContactPurpose(StrEnum):
 
 
 def purposes(given: Iterable[ContactPurpose | str]) -> frozenset[ContactPurpose | str]:
-    """Let any collection of words be a set of purposes; a single text is refused by the check that follows."""
-    return cast("frozenset[ContactPurpose | str]", given) if isinstance(given, str) else frozenset(given)
+    """Let a list, tuple or set of words be a frozen set; the check that follows refuses what is none of these."""
+    try:
+        return frozenset(given) if isinstance(given, list | tuple | set) else cast("frozenset[str]", given)
+    except TypeError:  # something in it cannot be in a set
+        return cast("frozenset[str]", given)
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ address and on which channel) and `households` have more events and rules of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial, reduce
 from typing import Annotated, Any
@@ -26,16 +26,18 @@ from crmkit.domain.facts import (
     Interest,
     Provenance,
     SourceKind,
+    all_of,
     check_names,
     local_day,
     not_to_come,
     relearned,
-    word_set,
 )
 from crmkit.domain.parties import Household, Party, PartyKind, Person, kind_of, name_keys
+from crmkit.domain.words import happened
 from crmkit.errors import Invalid, Refusal, redacted
 from crmkit.kernel import addresses
 from crmkit.kernel.checks import AtMost, Code, Id, Line, Personal
+from crmkit.kernel.dates import instant
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.query import Typed
 from crmkit.kernel.record import Change, Event, Key, Record, change, create, event, record
@@ -243,22 +245,24 @@ def register(
     *,
     id: str,  # noqa: A002
     learned: Provenance,
-    contacts: Sequence[ContactPoint] = (),
-    identifiers: Sequence[Identifier] = (),
+    contacts: Iterable[ContactPoint] = (),
+    identifiers: Iterable[Identifier] = (),
     attributes: Mapping[str, object] | None = None,
     known: Mapping[str, Attribute] | None = None,
     tags: Iterable[str] = (),
     language: str = "",
     zone: str = "",
     referrer: str | None = None,
+    since: datetime | None = None,
 ) -> Change[Customer]:
     """Make a customer of a party, or of somebody unknown (None).
 
-    `learned` tells when, by whom and from where; `known` are the attributes that the host declares.
+    `learned` tells when, by whom and from where, `since` from when they were a customer if not from then on; `known`
+    are the attributes that the host declares.
 
     Raises:
-        Invalid: a value cannot be; rules `future` for a birthday, `required` for an attribute that is missing,
-            `self-reference` for a customer who refers himself.
+        Invalid: a value cannot be; rules `future` for a birthday or `since`, `required` for an attribute that is
+            missing, `self-reference` for a customer who refers himself.
         Refusal: rule `contact.duplicate`, two contact points are the same.
 
     >>> from datetime import UTC
@@ -277,17 +281,17 @@ def register(
             )
     told = CustomerRegistered(
         party=party,
-        registered_at=learned.at,
+        registered_at=learned.at if since is None else happened("since", since, at=learned.at),
         registered_by=learned.by,
         source=learned.source,
         source_detail=learned.detail,
         referrer=referrer,
         language=language,
         zone=zone,
-        contacts=reduce(partial(joined, at=learned.at), contacts, ()),
-        identifiers=tuple(dict.fromkeys(identifiers)),
+        contacts=reduce(partial(joined, at=learned.at), all_of("contacts", contacts, ContactPoint), ()),
+        identifiers=tuple(dict.fromkeys(all_of("identifiers", identifiers, Identifier))),
         attributes=values,
-        tags=word_set("tags", tags),
+        tags=frozenset(all_of("tags", tags, str)),
     )
     return create(id, told)
 
@@ -304,12 +308,8 @@ def reveal(customer: Customer, party: Party, *, learned: Provenance) -> Change[C
         raise Refusal(f"customer {customer.id}", "customer.known", reasons, ["rename", "correct"])
     _check_born(party, learned.at, customer.zone)
     paths = party_paths(party)
-    return change(
-        customer,
-        PartyChanged(
-            party=party, learned=relearned(customer.learned, dict.fromkeys(paths, True), learned), facts=paths
-        ),
-    )
+    news = relearned(customer.learned, dict.fromkeys(paths, True), learned)
+    return change(customer, PartyChanged(party=party, learned=news, facts=paths))
 
 
 def rename(
@@ -324,25 +324,26 @@ def rename(
 ) -> Change[Customer] | None:
     """Give a customer another name, and keep the one before with from when until when it was theirs.
 
-    The parts are those of the new name; a person's old ones do not stay. `as_of` is when it became the name, if that
-    is not when it was learned. For a spelling mistake `correct` is right, which keeps no history. None: it is the name
-    already.
+    The parts of a person's old name do not stay, those that are given are the new name's. `as_of` is when it became
+    the name, if that is not when it was learned. A spelling mistake is for `correct`, which keeps no history. None: it
+    is the name already.
 
     Raises:
         Refusal: rule `customer.anonymous`.
-        Invalid: rule `name-parts` for parts of the name of something that is no person; `out-of-order` for an `as_of`
-            that is to come, or before the name that it ends.
+        Invalid: rule `unknown-fact` for parts of the name of what is no person; `out-of-order` for an `as_of` that is
+            to come, or before the name that it ends.
     """
     party = _party_of(customer)
+    parts = {n: v for n, v in (("given", given), ("family", family), ("other", other)) if v}
+    if name == party.name:
+        return correct(customer, parts, learned=learned)
     if isinstance(party, Person):
         renamed: Party = attrs.evolve(party, name=name, given=given, family=family, other=other)
-    elif given or family or other:
-        raise Invalid("name", "name-parts", "parts of a name only for a person", f"some for a {customer.kind}")
     else:
+        check_names("party", parts, ["name"])
         renamed = attrs.evolve(party, name=name)
-    if renamed == party:
-        return None
-    until, since = as_of or learned.at, _named_since(customer)
+    since = customer.former_names[-1].valid_until if customer.former_names else customer.registered_at
+    until = learned.at if as_of is None else instant("as_of", as_of)
     if not since <= until <= learned.at:
         raise Invalid("as_of", "out-of-order", "an instant after the present name began, and not to come", "another")
     former = FormerName(name=party.name, valid_from=since, valid_until=until)
@@ -395,10 +396,6 @@ def _party_of(customer: Customer) -> Party:
     if customer.party is None:
         raise Refusal(f"customer {customer.id}", "customer.anonymous", ["nobody knows who it is"], ["reveal"])
     return customer.party
-
-
-def _named_since(customer: Customer) -> datetime:
-    return customer.former_names[-1].valid_until if customer.former_names else customer.registered_at
 
 
 def _check_locale(language: str, zone: str) -> None:
@@ -456,7 +453,7 @@ def typed_keys(known: Mapping[str, Attribute]) -> Mapping[str, Typed]:
     >>> typed_keys({})["email"]("email", "Ana@Example.com")
     'ana@example.com'
     """
-    return {**{n: _folded(f) for n, f in _FOLDS.items()}, **attribute_keys(known)}
+    return {**{name: _folded(fold) for name, fold in _FOLDS.items()}, **attribute_keys(known)}
 
 
 _FOLDS: Mapping[str, Callable[[str], str]] = {
@@ -472,9 +469,4 @@ _FOLDS: Mapping[str, Callable[[str], str]] = {
 
 
 def _folded(fold: Callable[[str], str]) -> Typed:
-    def typed(name: str, value: Any) -> str:
-        if type(value) is not str:
-            raise Invalid(name, "type", "text", redacted(value))
-        return fold(value)
-
-    return typed
+    return lambda _, value: fold(value)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import converters, field, frozen
@@ -26,6 +26,7 @@ from crmkit.kernel.text import slug
 
 # words
 
+T = TypeVar("T")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -223,15 +224,20 @@ def relearned(
     return FrozenDict(kept)
 
 
-def word_set(field: str, words: Iterable[str]) -> frozenset[str]:
-    """Let any collection of texts be a set of them, but not a single text, which is one of letters.
+def all_of(field: str, items: Iterable[T], *classes: type[T]) -> tuple[T, ...]:
+    """Give items as a tuple, once each of them is seen to be of a class that is asked for.
 
     Raises:
         Invalid: rule `type`.
     """
-    if isinstance(words, str):
-        raise Invalid(field, "type", "a collection of texts", redacted(words))
-    return frozenset(words)
+    names = " or ".join(c.__name__ for c in classes)
+    if isinstance(items, str) or not isinstance(items, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise Invalid(field, "type", f"a collection of {names}", redacted(items))
+    kept = tuple(items)
+    for item in kept:
+        if type(item) not in classes:
+            raise Invalid(field, "type", names, redacted(item))
+    return kept
 
 
 def not_to_come(field: str, day: PartialDate | None, *, at: datetime, zone: str) -> None:

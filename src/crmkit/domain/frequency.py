@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from crmkit.domain.interactions import Interaction, InteractionKind, is_contact
-from crmkit.domain.words import Channel, Direction, Purpose
+from crmkit.domain.words import Channel, Direction, Purpose, in_days
 from crmkit.kernel.checks import Count, Value
 from crmkit.kernel.machine import days
 
@@ -151,7 +151,7 @@ def cap_objections(
             continue
         on = f" by {cap.channel}" if cap.channel is not None else ""
         s = "" if len(counted) == 1 else "s"
-        text = f"{len(counted)} contact{s}{on} in {cap.within.days} days, at most {cap.most}"
+        text = f"{len(counted)} contact{s}{on} in {in_days(cap.within.days)}, at most {cap.most}"
         if cap.most:
             text += f"; the next one from {counted[-cap.most] + cap.within:%Y-%m-%d}"
         found.append(Objection("frequency-cap", (text,)))

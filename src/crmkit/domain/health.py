@@ -12,6 +12,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from crmkit.domain.satisfaction import WINDOW, Satisfaction, StepScore, by_step, mean, recent, rounded, trend
+from crmkit.domain.words import in_days
 from crmkit.errors import Invalid
 from crmkit.kernel.checks import Count, Percent, Value
 from crmkit.kernel.frozen import FrozenDict
@@ -286,8 +287,8 @@ def _freshness(last: datetime, span: timedelta, at: datetime) -> int:
 
 def _told(last: datetime | None, what: str, since: datetime, at: datetime) -> str:
     if last is None:
-        return f"never had {what}, known for {max(0, (at - since).days)} days"
-    return f"last had {what} {max(0, (at - last).days)} days ago"
+        return f"never had {what}, known for {in_days(max(0, (at - since).days))}"
+    return f"last had {what} {in_days(max(0, (at - last).days))} ago"
 
 
 def _shares(products: Mapping[Part, int], weights: Mapping[Part, int]) -> tuple[int, dict[Part, int]]:

@@ -234,7 +234,7 @@ def _moved(
             source=tie.stage,
             stage=moved.state,
             since=at,
-            quiet_since=at,
+            quiet_since=max(tie.quiet_since, at),
             warned=None,
             why=moved.cause,
             proof=proof,
@@ -246,7 +246,7 @@ def _moved(
             own_purchase=facts.own_purchase,
             stage=moved.state,
             since=at,
-            quiet_since=at,
+            quiet_since=max(tie.quiet_since, at),
             warned=None,
             episode=tie.episode + 1,
             began=at,
@@ -275,7 +275,7 @@ def _moved(
             source=tie.stage,
             stage=moved.state,
             since=at,
-            quiet_since=at,
+            quiet_since=max(tie.quiet_since, at),
             warned=None,
             ended=tie.ended or at,
             ended_by=ended_by,
@@ -330,7 +330,7 @@ def migrate(
     """
     if tie.lifecycle == str(versions.current.version):
         return None
-    found = versions.migrate(tie.stage, tie.lifecycle, tie.quiet_since, facts_of(tie, rules), now=at)
+    found = versions.migrate(str(tie.stage), tie.lifecycle, tie.quiet_since, facts_of(tie, rules), now=at)
     if isinstance(found, Unmigrated):
         raise Refusal(subject(tie), "lifecycle", (str(found),), ("declare the old version and a migration from it",))
     told = RelationshipMigrated(

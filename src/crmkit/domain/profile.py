@@ -33,15 +33,14 @@ from crmkit.domain.facts import (
     ImportantDate,
     Interest,
     Provenance,
+    all_of,
     check_names,
     not_to_come,
     relearned,
-    word_set,
 )
 from crmkit.domain.reach import ContactsChanged
 from crmkit.errors import Invalid
 from crmkit.kernel.checks import Personal
-from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.record import Change, Event, change, event
 
 # events
@@ -187,6 +186,7 @@ def note(customer: Customer, fact: Fact, *, learned: Provenance) -> Change[Custo
     >>> done and done.event.fact
     'interests.coffee'
     """
+    all_of("fact", [fact], *_FAMILY_OF)
     if isinstance(fact, Dependant):
         not_to_come("Dependant.born", fact.born, at=learned.at, zone=customer.zone)
     family = _FAMILY_OF[type(fact)]
@@ -225,42 +225,31 @@ def set_attributes(
         Invalid: rules `unknown-attribute`, `required`, and those of the attribute's type.
     """
     after = with_values(customer.attributes, values, known)
-    touched = tuple(n for n in values if after.get(n) != customer.attributes.get(n))
-    if not touched:
+    paths = {f"attributes.{n}": n in after for n in values if after.get(n) != customer.attributes.get(n)}
+    if not paths:
         return None
-    news = relearned(customer.learned, {f"attributes.{n}": n in after for n in touched}, learned)
-    return change(
-        customer, AttributesChanged(attributes=after, learned=news, facts=tuple(f"attributes.{n}" for n in touched))
-    )
+    news = relearned(customer.learned, paths, learned)
+    return change(customer, AttributesChanged(attributes=after, learned=news, facts=tuple(paths)))
 
 
 def tag(customer: Customer, tags: Iterable[str], *, learned: Provenance) -> Change[Customer] | None:
     """Put tags on a customer. None: they are all there."""
-    new = sorted(word_set("tags", tags) - customer.tags)
-    if not new:
-        return None
-    return _tagged(
-        customer,
-        customer.tags | frozenset(new),
-        relearned(customer.learned, {f"tags.{t}": True for t in new}, learned),
-        new,
-    )
+    new = frozenset(all_of("tags", tags, str)) - customer.tags
+    return _tagged(customer, customer.tags | new, new, learned) if new else None
 
 
 def untag(customer: Customer, tags: Iterable[str]) -> Change[Customer] | None:
     """Take tags off a customer. None: none of them is there."""
-    old = sorted(word_set("tags", tags) & customer.tags)
-    if not old:
-        return None
-    return _tagged(
-        customer, customer.tags - frozenset(old), relearned(customer.learned, {f"tags.{t}": False for t in old}), old
-    )
+    old = customer.tags.intersection(all_of("tags", tags, str))
+    return _tagged(customer, customer.tags - old, old, None) if old else None
 
 
 def _tagged(
-    customer: Customer, tags: frozenset[str], learned: FrozenDict[Provenance], touched: Sequence[str]
+    customer: Customer, tags: frozenset[str], touched: frozenset[str], learned: Provenance | None
 ) -> Change[Customer]:
-    return change(customer, TagsChanged(tags=tags, learned=learned, facts=tuple(f"tags.{t}" for t in touched)))
+    paths = {f"tags.{t}": learned is not None for t in sorted(touched)}
+    news = relearned(customer.learned, paths, learned)
+    return change(customer, TagsChanged(tags=tags, learned=news, facts=tuple(paths)))
 
 
 # questions

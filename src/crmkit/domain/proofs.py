@@ -121,6 +121,11 @@ def signals_to_try(buying: Buying, mapping: Sequence[EvidenceRule]) -> tuple[str
     return tuple(dict.fromkeys(tried))
 
 
+def known_by(tie: Relationship, at: datetime) -> datetime:
+    """Give when all that a step would rest on was known: no step is stamped before its evidence, or before the stage."""
+    return max(at, tie.since, *(tally.last for tally in tie.evidence.values()))
+
+
 def exchange(
     asked: Relationship, answered: Relationship, *, note: str = "", at: datetime
 ) -> tuple[Change[Relationship], Change[Relationship]]:

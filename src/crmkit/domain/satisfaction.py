@@ -13,7 +13,7 @@ from itertools import groupby
 
 from attrs import frozen
 
-from crmkit.domain.words import BuyingStep, happened
+from crmkit.domain.words import BuyingStep, happened, in_days
 from crmkit.errors import Invalid, redacted
 from crmkit.kernel.checks import Id, Note, Percent, Personal
 from crmkit.kernel.machine import days
@@ -274,7 +274,7 @@ def trend(measurements: Iterable[Satisfaction], *, within: timedelta = WINDOW, a
     measured = tuple(each.id for each in found)
     if len(found) < 2:  # noqa: PLR2004 - a newest and an earlier one
         newest = found[-1].score if found else None
-        why = f"{len(found)} measured in {within.days} days, two are needed"
+        why = f"{len(found)} measured in {in_days(within.days)}, two are needed"
         return Trend(Course.UNKNOWN, newest, None, None, measured, why)
     newest, before = found[-1].score, mean(each.score for each in found[:-1])
     change = newest - before

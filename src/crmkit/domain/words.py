@@ -160,3 +160,12 @@ def happened(name: str, when: datetime, *, at: datetime) -> datetime:
     if then > at + CLOCK_TOLERANCE:
         raise Invalid(name, "future", "an instant that has come: what is to come is planned, not recorded", "a later one")
     return then
+
+
+def in_days(count: int) -> str:
+    """Say a number of days, for the reasons that decisions give.
+
+    >>> in_days(1), in_days(30)
+    ('1 day', '30 days')
+    """
+    return f"{count} day{'' if count == 1 else 's'}"

@@ -383,7 +383,7 @@ class Consents(Service):
         ['granted', 'withdrawn']
         """
         whom = self.unit.get(Customer, customer).id
-        return self.unit.find(Consent, field("customer") == whom, order=["recorded_at"])
+        return self.unit.find(Consent, field("customer") == whom, order=["number"])
 
     # what the verbs share
 
@@ -406,8 +406,10 @@ class Consents(Service):
         found, point = u.get(Customer, customer), _id_of(contact_point)
         if point is not None:
             found.contact(point)
+        last = u.first(Consent, field("customer") == found.id, order=["-number"])
         change = consents.enter(
             found.id,
+            1 if last is None else last.number + 1,
             status,
             Scope(purpose=purpose, channel=channel, contact_point=point),
             at=u.at,

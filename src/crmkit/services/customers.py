@@ -11,7 +11,7 @@ import attrs
 from crmkit.domain import customers, households, profile, reach
 from crmkit.domain.contact_points import ContactPoint, ContactPurpose
 from crmkit.domain.customers import Customer
-from crmkit.domain.facts import Dependant, Fact, Identifier, Provenance, SourceKind
+from crmkit.domain.facts import Dependant, Fact, Identifier, Provenance, SourceKind, all_of
 from crmkit.domain.parties import Household, Party
 from crmkit.domain.reach import ChannelChoice
 from crmkit.domain.words import Means
@@ -92,21 +92,22 @@ class Customers(Service):
         points = [
             *([ContactPoint(Means.EMAIL, email)] if email is not None else []),
             *([ContactPoint(Means.PHONE, phone)] if phone is not None else []),
-            *contacts,
+            *all_of("contacts", contacts, ContactPoint),
         ]
         learned = self._learned(source, detail)
         draft = customers.register(
             party,
             id=own,
-            learned=learned if since is None else attrs.evolve(learned, at=since),
-            contacts=[c if c.id else attrs.evolve(c, id=self._new_id("ctp")) for c in points],
-            identifiers=tuple(identifiers),
+            learned=learned,
+            contacts=self._named(points),
+            identifiers=identifiers,
             attributes=attributes,
             known=u.setting.declared.attributes,
             tags=tags,
             language=language,
             zone=zone,
             referrer=None if referrer is None else u.get(Customer, referrer).id,
+            since=since,
         )
         if id is not None and (there := u.get_many(Customer, [own]).get(own)) is not None:
             return self._same(there, draft.record)
@@ -114,7 +115,7 @@ class Customers(Service):
             households.check_members(party, u.get_many(Customer, party.members))
         for each in draft.record.identifiers:
             self._refuse_taken(each)
-        return u.save(draft)
+        return u.save(draft, at=draft.record.registered_at)
 
     @staticmethod
     def _same(there: Customer, draft: Customer) -> Customer:
@@ -306,7 +307,7 @@ class Customers(Service):
         '+639175550100'
         """
         found = self.unit.act_on(Customer, customer)
-        named = contact if contact.id else attrs.evolve(contact, id=self._new_id("ctp"))
+        (named,) = self._named([contact])
         return self.unit.save(reach.add_contact(found, named, learned=self._learned(source, detail)))
 
     @verb
@@ -430,7 +431,9 @@ class Customers(Service):
         for fact in facts:
             if isinstance(fact, Identifier):
                 self._refuse_taken(fact, but=found.id)
-            named = attrs.evolve(fact, id=self._new_id("dep")) if isinstance(fact, Dependant) and not fact.id else fact
+            named: Fact = fact
+            if isinstance(fact, Dependant) and not fact.id:
+                named = attrs.evolve(fact, id=self._new_id("dep"))
             found = self._saved(found, profile.note(found, named, learned=learned))
         return found
 
@@ -692,6 +695,49 @@ class Customers(Service):
         return profile.provenance(self.unit.get(Customer, customer), path)
 
     @verb
+    def facts(self, customer: Customer | str) -> Mapping[str, Provenance]:
+        """Give every fact that is known of a customer, by its path, with its provenance.
+
+        Raises:
+            NotFound: there is no such customer.
+
+        >>> from crmkit import CRM, Person
+        >>> crm = CRM.open("memory://")
+        >>> list(crm.customers.facts(crm.customers.register(Person("Ana Reyes"), language="en")))
+        ['party.name', 'language']
+        """
+        return profile.facts(self.unit.get(Customer, customer))
+
+    @verb
+    def doubts(self, customer: Customer | str) -> tuple[str, ...]:
+        """Say what of a profile can hardly be right, one sentence each: worth a question, no reason to refuse it.
+
+        Raises:
+            NotFound: there is no such customer.
+
+        >>> from crmkit import CRM, Person
+        >>> crm = CRM.open("memory://")
+        >>> crm.customers.doubts(crm.customers.register(Person("Ana Reyes", born="1990")))
+        ()
+        """
+        return customers.doubts(self.unit.get(Customer, customer), at=self.unit.at)
+
+    @verb
+    def name_at(self, customer: Customer | str, at: datetime) -> str:
+        """Tell what name a customer went by at a moment; before the first one that is known, that.
+
+        Raises:
+            NotFound: there is no such customer.
+
+        >>> from crmkit import CRM, Person
+        >>> crm = CRM.open("memory://")
+        >>> ana = crm.customers.register(Person("Ana Reyes"))
+        >>> crm.customers.name_at(crm.customers.rename(ana, "Ana Cruz"), ana.registered_at)
+        'Ana Reyes'
+        """
+        return customers.name_at(self.unit.get(Customer, customer), at)
+
+    @verb
     def facts_older_than(self, customer: Customer | str, moment: datetime) -> Mapping[str, Provenance]:
         """Give the facts of a customer that were neither learned nor verified since a moment, the oldest first.
 
@@ -751,6 +797,12 @@ class Customers(Service):
         u = self.unit
         said = source or (SourceKind.CUSTOMER if u.by.startswith(PORTAL) else SourceKind.STAFF)
         return Provenance(at=u.at, by=u.by, source=said, detail=detail)
+
+    def _named(self, contacts: Iterable[ContactPoint]) -> list[ContactPoint]:
+        """Give each contact point an id unless it has one."""
+        return [
+            c if c.id else attrs.evolve(c, id=self._new_id("ctp")) for c in all_of("contacts", contacts, ContactPoint)
+        ]
 
     def _new_id(self, prefix: str) -> str:
         return self.unit.setting.new_id(prefix, self.unit.at)

@@ -10,6 +10,7 @@ import attrs
 from crmkit.domain import purchases
 from crmkit.domain.customers import Customer
 from crmkit.domain.purchases import BuyingReason, Item, Purchase, Refund, RefundCause, Sale
+from crmkit.domain.relationships import Relationship
 from crmkit.domain.words import Channel
 from crmkit.errors import Misuse
 from crmkit.kernel.frozen import FrozenDict
@@ -147,7 +148,9 @@ class Purchases(Service):
         """
         u = self.unit
         known = self._known(u, sales)
-        u.get_many(Customer, [sale.customer for sale in sales if sale.customer is not None])
+        buyers = [sale.customer for sale in sales if sale.customer is not None]
+        u.get_many(Customer, buyers)
+        u.related(Relationship, "customer", buyers)  # what the reactions will ask for, in one read
         new = 0
         for sale in sales:
             if self._recorded(known, sale) is None:
@@ -334,7 +337,7 @@ class Purchases(Service):
         >>> from crmkit import CRM
         >>> crm = CRM.open("memory://")
         >>> bought = crm.purchases.record(None, "12.50 EUR", is_open=True)
-        >>> len(crm.purchases.find(field("status") == PurchaseStatus.OPEN))
+        >>> len(crm.purchases.find(field("status") == "open"))
         1
         """
         return self.unit.page(Purchase, where, order=order, limit=limit, after=after)

@@ -16,7 +16,6 @@ from crmkit.domain.words import Contact
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.machine import Refused
 from crmkit.kernel.machine.migration import Versions
-from crmkit.kernel.query import field
 from crmkit.kernel.record import Change
 from crmkit.services.unit import Unit
 
@@ -36,8 +35,8 @@ def note_purchase(
     If none lasts, the one that ended last begins anew, for the customer has come back of himself.
     """
     at = after.on if after is not None and before is None else u.at
-    found = u.find(Relationship, field("customer") == customer, order=("began",))
-    ties = [caught_up(u, tie, until=min(at, u.at))[0] for tie in found]
+    found = u.related(Relationship, "customer", [customer])[customer]
+    ties = [caught_up(u, tie, until=min(at, u.at))[0] for tie in sorted(found, key=lambda tie: tie.began)]
     lasting = [tie for tie in ties if tie.ended is None]
     proof = () if purchase is None else (purchase,)
     if not lasting and after is not None and before is None:
@@ -49,7 +48,7 @@ def note_purchase(
         now = u.save(change, at=at)
         for signal in signals:
             facts = moves.facts_of(now, rules, own_purchase=True)
-            now = _tried(u, now, rules, signal, facts, proof=proof, at=max(at, now.since)) or now
+            now = _tried(u, now, rules, signal, facts, proof=proof, at=proofs.known_by(now, at)) or now
 
 
 def _back_of_himself(u: Unit, ties: list[Relationship], proof: tuple[Ref, ...], at: datetime) -> list[Relationship]:
@@ -65,19 +64,22 @@ def _back_of_himself(u: Unit, ties: list[Relationship], proof: tuple[Ref, ...], 
 
 def note_contact(u: Unit, customer: str, contact: Contact, *, at: datetime) -> None:
     """Let the lasting relationships of a customer know of a contact that took place; attempts and findings are none."""
-    lasts = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
-    for tie in u.find(Relationship, lasts):
+    for tie in _lasting(u, customer):
         now, _ = caught_up(u, tie, until=min(at, u.at))
-        u.save(relationships.note_contact(now, rules_for(u, now), contact, at=at), at=at)
+        if now.ended is None:
+            u.save(relationships.note_contact(now, rules_for(u, now), contact, at=at), at=at)
 
 
 def note_evidence(u: Unit, customer: str, *evidence: Evidence, at: datetime) -> None:
     """Let the lasting relationships of a customer know of something that was shown."""
-    lasts = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
-    for tie in u.find(Relationship, lasts):
+    for tie in _lasting(u, customer):
         now, _ = caught_up(u, tie, until=min(at, u.at))
         if now.ended is None:
             u.save(proofs.note_evidence(now, *evidence, at=at), at=at)
+
+
+def _lasting(u: Unit, customer: str) -> tuple[Relationship, ...]:
+    return tuple(tie for tie in u.related(Relationship, "customer", [customer])[customer] if tie.ended is None)
 
 
 def rules_for(u: Unit, tie: Relationship) -> TypeRules:

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from crmkit.domain import interactions, needs, purchases, satisfaction, tasks
+from crmkit.domain import consents, interactions, moves, needs, proofs, purchases, relationships, satisfaction, tasks
 from crmkit.domain.customers import Customer
 from crmkit.errors import Misuse
 from crmkit.kernel.codec import Told, decode_event
@@ -200,7 +200,7 @@ def _page(
             before = chunk[-1].position
         else:
             after = chunk[-1].position
-    items = tuple(_entry(each) for each in found[:limit])
+    items = tuple(told(each) for each in found[:limit])
     return TimelinePage(items, items[-1].position if len(found) > limit else None)
 
 
@@ -227,7 +227,12 @@ def _visible(u: Unit, chunk: tuple[Recorded, ...]) -> list[Recorded]:
     return [each for each in chunk if each.entry.subject.id in seen[each.entry.subject.kind]]
 
 
-def _entry(recorded: Recorded) -> TimelineEntry:
+def told(recorded: Recorded) -> TimelineEntry:
+    """Give a journal entry with its event decoded and a title.
+
+    Raises:
+        Unreadable: the event is damaged, or a newer library wrote it.
+    """
     position, entry = recorded
     event = decode_event(entry.type, entry.body, entry.personal, schema=entry.schema)
     return TimelineEntry(
@@ -282,7 +287,21 @@ def _score(event: satisfaction.SatisfactionMeasured) -> str:
     return f"Satisfaction with {_spelled(str(event.step)).lower()}: {event.score} of 100"
 
 
+def _shown(event: proofs.PurchaseNoted) -> str:
+    shows = f", shows {' and '.join(event.shown)}" if event.shown else ""
+    return f"Purchase {event.buying.count} of this episode noted{shows}"
+
+
 TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
+    relationships.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
+    relationships.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
+    relationships.HandedOver: lambda event: f"Handed over to {event.owner or 'nobody'}",
+    moves.RelationshipAdvanced: lambda event: f"Moved from {event.source} to {event.stage}",
+    moves.RelationshipWarned: lambda event: f"Warned: no sign of life in {event.stage}",
+    moves.RelationshipDissolved: lambda event: f"Relationship ended: {event.cause or 'no cause given'}",
+    moves.RelationshipReengaged: lambda event: f"Came back{' by a purchase' if event.own_purchase else ''}: episode {event.episode}",
+    proofs.PurchaseNoted: _shown,
+    consents.ConsentRecorded: lambda event: f"Consent {_spelled(str(event.status)).lower()}: {event.purpose or 'any contact'}",
     interactions.InteractionRecorded: _contact,
     purchases.PurchaseRecorded: lambda event: f"Bought for {event.total}",
     purchases.PurchaseRefunded: lambda event: f"Refunded {event.refunds[-1].amount}",

@@ -26,12 +26,13 @@ from crmkit.kernel.query import (
     Where,
     checked,
     everything,
+    field,
     predicate,
     resolve,
     sort_key,
 )
 from crmkit.kernel.query import orders as order_of
-from crmkit.kernel.record import Change, Event, Kind, Record, event
+from crmkit.kernel.record import Change, Event, Kind, Record, Row, event
 from crmkit.kernel.text import code, prose
 from crmkit.services.declared import Declared
 from crmkit.services.policy import Act, Policy
@@ -44,6 +45,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 P = ParamSpec("P")
 DEEPEST = 8
+IN_ONE_READ = 500
 LONGEST_REASON = 2000
 
 Reaction = Callable[["Unit", Any, Any], None]
@@ -128,6 +130,8 @@ class Unit:
         self._messages: list[Message] = []
         self._erase: list[str] = []
         self._causes: list[int] = []
+        self._rows: dict[tuple[str, str], tuple[Record, Row]] = {}
+        self._related: dict[tuple[str, str], dict[str, list[str]]] = {}
         self._undo: list[tuple[tuple[str, str], Record | None, int | None, bool, int | None]] = []
         self._denied: Record | None = None
         self._over = False
@@ -176,7 +180,7 @@ class Unit:
         sees = self.setting.policy.sees(self.setting.actor, kind)
         meets = None if sees is None else predicate(resolve(sees, kind, self.setting.keys.get(kind.name)), kind)
         for stored in found.values():
-            made = decode(kind, stored.row, version=stored.version, schema=stored.schema)
+            made = _record_of(kind, stored)
             if meets is None or meets(Found(encode(made), kind.keys_of(made))):
                 self._keep((kind.name, stored.id), made)
 
@@ -184,7 +188,7 @@ class Unit:
         """Give the record as this unit sees it: as it was first read, or as the unit has changed it."""
         key = (kind.name, stored.id)
         if (seen := self._seen.get(key)) is None:
-            seen = self._keep(key, decode(kind, stored.row, version=stored.version, schema=stored.schema))
+            seen = self._keep(key, _record_of(kind, stored))
         return cast("R", seen)
 
     def _keep(self, key: tuple[str, str], record: R) -> R:
@@ -221,15 +225,46 @@ class Unit:
         out = [self._adopt(kind, s) for s in page.items if (kind.name, s.id) not in touched]
         if mine := [self._seen[k] for k in self._dirty if k in touched]:
             meets = predicate(query.where, kind)
-            rows = {r.id: encode(r) for r in (*out, *mine)}
+            rows = {r.id: self._row(r) for r in (*out, *mine)}
             fresh = [cast("R", r) for r in mine if meets(Found(rows[r.id], kind.keys_of(r)))]
             place = sort_key(order_of(query.order, kind), kind)
             out = sorted([*out, *fresh], key=lambda r: place(rows[r.id]))
         return tuple(out[:most])
 
+    def _row(self, record: Record) -> Row:
+        """Give the row of a record, encoded once for as long as this unit sees it so."""
+        key = (type(record).__kind__.name, record.id)
+        kept = self._rows.get(key)
+        if kept is None or kept[0] is not record:
+            kept = self._rows[key] = record, encode(record)
+        return kept[1]
+
     def first(self, cls: type[R], where: Where, *, order: Sequence[str] = ()) -> R | None:
         """Give the first record that meets a condition, or None."""
         return next(iter(self.find(cls, where, order=order, limit=1)), None)
+
+    def related(self, cls: type[R], column: str, values: Iterable[str]) -> dict[str, tuple[R, ...]]:
+        """Give by value all records whose column has it, in one read, and without any the next time in this unit.
+
+        So a verb on many records reads what its reactions will ask for at once. For columns that never change, such as the
+        customer whom a record is about.
+        """
+        name = cls.__kind__.name
+        known = self._related.setdefault((name, column), {})
+        wanted = tuple(dict.fromkeys(values))
+        unread = [v for v in wanted if v not in known]
+        for some in (unread[i : i + IN_ONE_READ] for i in range(0, len(unread), IN_ONE_READ)):
+            found = self.find(cls, field(column).in_(some))
+            known.update({v: [] for v in some})
+            for record in found:
+                known[getattr(record, column)].append(record.id)
+        return {v: tuple(cast("R", r) for i in known[v] if (r := self._seen.get((name, i)))) for v in wanted}
+
+    def _relate(self, record: Record) -> None:
+        """Let a new record be found by `related`, where its like was read before."""
+        for (name, column), known in self._related.items():
+            if name == type(record).__kind__.name and (ids := known.get(getattr(record, column))) is not None:
+                ids.append(record.id)
 
     def page(
         self,
@@ -242,6 +277,9 @@ class Unit:
     ) -> Listed[R]:
         """Give a page of what is committed; this unit's own changes show on it but do not move records between pages.
 
+        What is only listed is not kept, so that any number of pages takes the memory of one, and its versions do not
+        guard the commit.
+
         Raises:
             Invalid: the condition names no field of the kind, or rule `cursor`.
         """
@@ -249,8 +287,12 @@ class Unit:
         query = self._query(kind, where, order, limit, after)
         with self.setting.store.reader(self.setting.tenant) as reader:
             page = reader.find(kind.name, query)
-        items = tuple(self._adopt(kind, s) for s in page.items if (kind.name, s.id) not in self._drops)
+        items = tuple(self._shown(kind, s) for s in page.items if (kind.name, s.id) not in self._drops)
         return Listed(items, page.next)
+
+    def _shown(self, kind: Kind[R], stored: Stored) -> R:
+        seen = self._seen.get((kind.name, stored.id))
+        return _record_of(kind, stored) if seen is None else cast("R", seen)
 
     def count(self, cls: type[Record], where: Where | None = None) -> int:
         """Tell how many committed records meet a condition."""
@@ -341,6 +383,8 @@ class Unit:
             self._base[key] = 0 if before is None else before.version
         self._seen[key] = record
         self._dirty[key] = None
+        if before is None:
+            self._relate(record)
         self._tell(told, record, at)
         return cast("R", self._seen.get(key, record))
 
@@ -465,7 +509,7 @@ class Unit:
     def _put(self, where: tuple[str, str], record: Record) -> Put:
         kind: Kind[Any] = type(record).__kind__
         unique, keys = kind.uniques(record), kind.keys_of(record)
-        return Put(*where, self._base[where], record.version, kind.schema, encode(record), unique, keys)
+        return Put(*where, self._base[where], record.version, kind.schema, self._row(record), unique, keys)
 
     @property
     def is_empty(self) -> bool:
@@ -522,6 +566,10 @@ def checked_reason(reason: str | None) -> str:
         Invalid: it is no text, or longer than 2,000 characters.
     """
     return prose("reason", reason, longest=LONGEST_REASON, empty=True) if reason else ""
+
+
+def _record_of(kind: Kind[R], stored: Stored) -> R:
+    return decode(kind, stored.row, version=stored.version, schema=stored.schema)
 
 
 def customer_of(record: Record) -> str | None:

@@ -1,4 +1,4 @@
-"""What our stores do the same way: what they refuse of a batch, how rows of an older layout are read, how a page is cut."""
+"""What our stores do the same way: what they refuse of a batch, how an old row is read, how a page is cut."""
 
 from __future__ import annotations
 

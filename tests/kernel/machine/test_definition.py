@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.kernel.machine.lifecycles import CASE, OPEN, RELATIONSHIP, Case, Event, Signal, Stage, trusted
 
 from crmkit.kernel.machine import Finding, Machine, days, edge
-from tests.kernel.machine.lifecycles import CASE, OPEN, RELATIONSHIP, Case, Event, Signal, Stage, trusted
 
 # Changing these means that every lock file of every host changes.
 FINGERPRINTS = {
@@ -110,7 +110,9 @@ def test_the_fingerprint_sees_guards_causes_and_delays():
     expand = edge(Stage.AWARENESS, Stage.EXPANSION, on=Signal.EXPAND)
     others = [
         RELATIONSHIP.extend(version=1, remove=[cool], add=[cool]),
-        RELATIONSHIP.extend(version=1, remove=[late], add=[edge(Stage.EXPLORATION, Stage.DISSOLUTION, after=days(300))]),
+        RELATIONSHIP.extend(
+            version=1, remove=[late], add=[edge(Stage.EXPLORATION, Stage.DISSOLUTION, after=days(300))]
+        ),
         RELATIONSHIP.extend(version=1, remove=[expand], add=[expand]),
         RELATIONSHIP.extend(version=1, groups={"early": [Stage.EXPLORATION]}),
     ]

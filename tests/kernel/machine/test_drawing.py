@@ -4,10 +4,10 @@ import json
 from enum import StrEnum
 
 import pytest
+from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP
 
 from crmkit.kernel.machine import Machine, days, edge, warning
 from crmkit.kernel.machine.drawing import to_dot, to_json, to_markdown, to_mermaid
-from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP
 
 COUNTS = {("new", "take", "open"): 1234, ("waiting", None, "closed"): 5, ("closed", "reopen", "waiting"): 2}
 
@@ -106,6 +106,7 @@ def test_dot_quotes_what_needs_quoting():
     assert '"b: c; d #1 \\\\ end" [label="b: c; d #1 \\\\ end\\nw \\"x\\" after 1 day"' in drawn
     assert drawn.count("\n") == len(drawn.splitlines())
     assert "one\\ntwo | three" in drawn
+    assert '"a \\"quoted\\" <b>&amp;amp;"' in drawn
 
 
 def test_a_table_has_a_row_for_each_step():

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from tests.kernel.machine.lifecycles import OPEN, Signal, Stage, has_bought, trusted
 
 from crmkit.kernel.machine import Previous, days, edge, hours, minutes, previous, seconds, warning, weeks
 from crmkit.kernel.machine.edges import told
-from tests.kernel.machine.lifecycles import OPEN, Signal, Stage, has_bought, trusted
 
 
 def test_an_edge_keeps_what_was_written():

@@ -5,11 +5,11 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
+from tests.kernel.machine.lifecycles import contact_allowed, has_bought
 
 from crmkit.errors import Misuse
 from crmkit.kernel.machine import Unmet, exclusive, exhaustive, guard, need, require
 from crmkit.kernel.machine.guards import name_of, words_of
-from tests.kernel.machine.lifecycles import contact_allowed, has_bought
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_is_required_must_be_a_plain_yes(granted, met):
 
 def test_figures_become_plain_json_values():
     """Numbers stay numbers; dates, durations and decimals become text."""
-    assert Unmet("a", True, 2.5, "equals").as_dict()["have"] is True
+    assert Unmet("a", have=True, need=2.5, rule="equals").as_dict()["have"] is True
     told = Unmet("debt", Decimal("1.50"), date(2024, 2, 29), "at most").as_dict()
     assert told == {
         "what": "debt",

@@ -7,9 +7,6 @@ from enum import StrEnum
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
-
-from crmkit.errors import DefinitionError, GuardFailed, Misuse
-from crmkit.kernel.machine import Machine, Moved, Option, Refused, Unmet, Warned, Why, days, edge, guard, warning
 from tests.kernel.machine.lifecycles import (
     CASE,
     INACTIVITY,
@@ -25,6 +22,9 @@ from tests.kernel.machine.lifecycles import (
     has_bought,
     trusted,
 )
+
+from crmkit.errors import DefinitionError, GuardFailed, Misuse
+from crmkit.kernel.machine import Machine, Moved, Option, Refused, Unmet, Warned, Why, days, edge, guard, warning
 
 GOOD = Facts(purchases=2, trust=80)
 
@@ -163,19 +163,19 @@ def broken(facts):
     raise KeyError(facts)
 
 
-def truthy(facts):
-    return [facts]
+def truthy(_facts):
+    return [1]
 
 
-def number(facts):
+def number(_facts):
     return 1
 
 
-def silent(facts):
+def silent(_facts):
     return None
 
 
-def never(facts):
+def never(_facts):
     return False
 
 
@@ -208,7 +208,7 @@ def test_a_guard_that_only_says_no_is_told_in_its_words():
     """Its text, or its name spelled out."""
 
     @guard("the door is unlocked")
-    def unlocked(facts):
+    def unlocked(_facts):
         return False
 
     refused = machine_with(never, when=[unlocked]).step("shut", "push", None)
@@ -218,7 +218,7 @@ def test_a_guard_that_only_says_no_is_told_in_its_words():
 def test_a_figure_for_a_guard_that_must_not_hold_lets_the_step_pass():
     """`unless` asks whether the guard holds, however it says no."""
 
-    def many(facts):
+    def many(_facts):
         return Unmet("many", 1, 2, "at least")
 
     assert machine_with(never, unless=[many]).step("shut", "push", None).state == "shut"

@@ -3,11 +3,11 @@
 from enum import StrEnum
 
 import pytest
+from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, START, Facts, Signal, Stage
 
 from crmkit.errors import DefinitionError, GuardFailed
 from crmkit.kernel.machine import days, edge
 from crmkit.kernel.machine.migration import Migrated, Migration, Stored, Unmigrated, Versions, choose
-from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, START, Facts, Signal, Stage
 
 NOW = START + days(500)
 CURRENT = RELATIONSHIP.extend(version=3)
@@ -17,7 +17,9 @@ def buyer_or_not(facts):
     return Stage.EXPANSION if facts.purchases else Stage.AWARENESS
 
 
-TO_TWO = Migration(1, 2, {"prospect": Stage.EXPLORATION, "lapsed": choose(buyer_or_not, Stage.EXPANSION, Stage.AWARENESS)})
+TO_TWO = Migration(
+    1, 2, {"prospect": Stage.EXPLORATION, "lapsed": choose(buyer_or_not, Stage.EXPANSION, Stage.AWARENESS)}
+)
 TO_THREE = Migration(2, 3, {"hibernation": Stage.DISSOLUTION}, since="now")
 STATES_1 = ["prospect", "awareness", "lapsed", "hibernation"]
 STATES_2 = [*Stage, "hibernation"]
@@ -82,10 +84,12 @@ def test_a_choice_keeps_to_its_targets():
     known = Versions(CURRENT, old={1: ["prospect"]}, migrations=[wrong])
     assert str(migrated("prospect", 1, versions=known)) == "relationship: state 'prospect' of version 1: no such target"
 
-    def fails(facts):
+    def fails(_facts):
         raise ValueError
 
-    known = Versions(CURRENT, old={1: ["prospect"]}, migrations=[Migration(1, 3, {"prospect": choose(fails, Stage.AWARENESS)})])
+    known = Versions(
+        CURRENT, old={1: ["prospect"]}, migrations=[Migration(1, 3, {"prospect": choose(fails, Stage.AWARENESS)})]
+    )
     with pytest.raises(GuardFailed) as caught:
         migrated("prospect", 1, versions=known)
     assert str(caught.value) == "relationship: the guard 'fails' of 'migration 1 to 3 of prospect' raised ValueError"
@@ -96,8 +100,8 @@ def test_a_choice_keeps_to_its_targets():
     [
         ({1: STATES_1}, [], "migration 1 to 3: hibernation is gone, and is sent nowhere"),
         ({1: STATES_1, 2: STATES_2}, [TO_TWO], "migration 2 to 3: hibernation is gone, and is sent nowhere"),
-        ({1: ["prospect"]}, [Migration(1, 3, {"lapsed": Stage.AWARENESS})], "migration 1 to 3: version 1 has no state lapsed"),
-        ({1: ["prospect"]}, [Migration(1, 3, {"prospect": Signal.COOL})], "migration 1 to 3: version 3 has no state cool"),
+        ({1: ["open"]}, [Migration(1, 3, {"lost": Stage.AWARENESS})], "migration 1 to 3: version 1 has no state lost"),
+        ({1: ["open"]}, [Migration(1, 3, {"open": Signal.COOL})], "migration 1 to 3: version 3 has no state cool"),
         (
             {1: ["prospect"]},
             [Migration(1, 3, {"prospect": choose(buyer_or_not, Stage.AWARENESS, Signal.COOL)})],
@@ -156,7 +160,7 @@ def test_a_deploy_is_rehearsed_before_it_happens():
     assert plan.moves == {("exploration (1)", "exploration"): 51, ("commitment (1)", "commitment"): 1}
     assert plan.due == {"exploration -after 200 days [unhappy]-> dissolution": 46}
     assert plan.due_at_once == 46
-    assert [(id, str(why)) for id, why in plan.refused] == [
+    assert [(known_as, str(why)) for known_as, why in plan.refused] == [
         ("rel_odd", "relationship: state 'paradise' of version 1: unknown state"),
         ("rel_old", "relationship: state 'exploration' of version 0: unknown version"),
     ]

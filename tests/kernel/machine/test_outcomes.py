@@ -5,10 +5,10 @@ import json
 import pickle
 
 import pytest
+from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, CoolingCause, Facts, Signal, Stage
 
 from crmkit.errors import MoveRefused, Refusal
 from crmkit.kernel.machine import Refused, Why
-from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, CoolingCause, Facts, Signal, Stage
 
 GUARDED = RELATIONSHIP.step(Stage.EXPANSION, Signal.COMMIT, Facts(trust=48))
 
@@ -18,8 +18,10 @@ GUARDED = RELATIONSHIP.step(Stage.EXPANSION, Signal.COMMIT, Facts(trust=48))
     [
         (
             GUARDED,
-            "relationship: 'commit' refused in 'expansion', guard unmet: purchases 0, needs at least 1;"
-            " trust 48, needs at least 60; allowed now: 'dissolve'",
+            (
+                "relationship: 'commit' refused in 'expansion', guard unmet: purchases 0, needs at least 1;"
+                " trust 48, needs at least 60; allowed now: 'dissolve'"
+            ),
         ),
         (
             RELATIONSHIP.step("expansion", "cool", Facts()),
@@ -35,18 +37,24 @@ GUARDED = RELATIONSHIP.step(Stage.EXPANSION, Signal.COMMIT, Facts(trust=48))
         ),
         (
             RELATIONSHIP.step("dissolution", "reengage", Facts(contact_allowed=False)),
-            "relationship: 'reengage' refused in 'dissolution', guard unmet:"
-            " needs: the customer may be contacted; allowed now: no signal",
+            (
+                "relationship: 'reengage' refused in 'dissolution', guard unmet:"
+                " needs: the customer may be contacted; allowed now: no signal"
+            ),
         ),
         (
             RELATIONSHIP.step("commitment", "cool", Facts(), cause="boredom"),
-            "relationship: 'cool' refused in 'commitment', cause missing or wrong:"
-            " expected one of price, service; allowed now: 'cool', 'dissolve'",
+            (
+                "relationship: 'cool' refused in 'commitment', cause missing or wrong:"
+                " expected one of price, service; allowed now: 'cool', 'dissolve'"
+            ),
         ),
         (
             RELATIONSHIP.step("exploration", "understand", Facts(), cause=CoolingCause.PRICE),
-            "relationship: 'understand' refused in 'exploration', cause missing or wrong:"
-            " expected none; allowed now: 'understand', 'dissolve'",
+            (
+                "relationship: 'understand' refused in 'exploration', cause missing or wrong:"
+                " expected none; allowed now: 'understand', 'dissolve'"
+            ),
         ),
         (
             CASE.step("void", "take", 5),
@@ -58,8 +66,10 @@ GUARDED = RELATIONSHIP.step(Stage.EXPANSION, Signal.COMMIT, Facts(trust=48))
         ),
         (
             CASE.step("closed", "reopen", 5),
-            "case: 'reopen' refused in 'closed', previous state missing or wrong:"
-            " expected one of open, waiting; allowed now: 'reopen'",
+            (
+                "case: 'reopen' refused in 'closed', previous state missing or wrong:"
+                " expected one of open, waiting; allowed now: 'reopen'"
+            ),
         ),
     ],
 )

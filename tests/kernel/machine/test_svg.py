@@ -3,22 +3,23 @@
 import itertools
 import math
 import re
-from xml.etree import ElementTree
+from enum import StrEnum
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, Node, Push, machines
+from tests.kernel.machine.test_drawing import COUNTS, NASTY
 
 from crmkit.kernel.machine import Machine, edge
 from crmkit.kernel.machine.svg import to_svg
-from tests.kernel.machine.lifecycles import CASE, RELATIONSHIP, Node, Push, machines
-from tests.kernel.machine.test_drawing import COUNTS, NASTY
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def parts(machine, counts=None):
-    return ElementTree.fromstring(to_svg(machine, counts))
+    return ET.fromstring(to_svg(machine, counts))
 
 
 def boxes(root):
@@ -87,9 +88,7 @@ def test_nothing_lies_on_anything_else_in_any_machine(machine):
 @pytest.mark.parametrize("size", [1, 2, 40])
 def test_small_and_large_machines_are_drawn(size):
     """A ring of states with a short cut from each to the first."""
-    import enum
-
-    Many = enum.StrEnum("Many", [f"STATE_{n}" for n in range(size)])  # noqa: N806
+    Many = StrEnum("Many", [f"STATE_{n}" for n in range(size)])  # noqa: N806
     nodes = list(Many)
     edges = [edge(one, nodes[(n + 1) % size], on=Push.P) for n, one in enumerate(nodes)]
     edges += [edge(one, nodes[0], on=Push.Q) for one in nodes[2:]]
@@ -97,7 +96,9 @@ def test_small_and_large_machines_are_drawn(size):
         edges, final = [], nodes
     else:
         final = []
-    machine = Machine("many", version=1, initial=nodes[0], final=final, edges=edges, signals=sorted({e.on for e in edges}))
+    machine = Machine(
+        "many", version=1, initial=nodes[0], final=final, edges=edges, signals=sorted({e.on for e in edges})
+    )
     root = parts(machine)
     check_layout(root)
     assert len(root.findall(f"{SVG}g[@class='state']")) == size
@@ -124,6 +125,7 @@ def test_time_is_dashed_and_an_end_has_two_borders():
 
 def test_a_line_grows_with_its_count():
     """The busiest is the thickest."""
+
     def widths(counts):
         return sorted({float(path.get("stroke-width")) for path in parts(CASE, counts).findall(f"{SVG}path")})
 
@@ -165,14 +167,14 @@ def test_hostile_labels_are_only_text():
 def test_any_text_makes_a_well_formed_picture(text):
     """Control characters, half surrogates and markup alike."""
     machine = Machine("any", version=1, initial=Node.A, states=[Node.A], signals=[], edges=[], final=[Node.A], doc=text)
-    assert ElementTree.fromstring(to_svg(machine)) is not None
+    assert ET.fromstring(to_svg(machine)) is not None
 
 
 def test_two_pictures_on_one_page_do_not_mix():
     """Arrow heads are named by the fingerprint, and all styles stay inside."""
     one, two = to_svg(CASE), to_svg(RELATIONSHIP)
     assert set(re.findall(r'id="([^"]*)"', one)).isdisjoint(re.findall(r'id="([^"]*)"', two))
-    style = ElementTree.fromstring(one).find(f"{SVG}style").text
+    style = ET.fromstring(one).find(f"{SVG}style").text
     selectors = re.findall(r"([^{}]+)\{", style.replace("@media (prefers-color-scheme: dark) {", ""))
     assert all(part.strip().startswith(".crm-machine") for selector in selectors for part in selector.split(","))
 

@@ -3,9 +3,6 @@
 from enum import StrEnum
 
 import pytest
-
-from crmkit.kernel.machine import days, edge, previous, warning
-from crmkit.kernel.machine.versions import check_lock, diff, lock
 from tests.kernel.machine.lifecycles import (
     CASE,
     INACTIVITY,
@@ -22,6 +19,9 @@ from tests.kernel.machine.lifecycles import (
     urgent,
 )
 
+from crmkit.kernel.machine import days, edge, previous, warning
+from crmkit.kernel.machine.versions import check_lock, diff, lock
+
 TEXT = lock([RELATIONSHIP, CASE])
 
 # the lock file
@@ -29,7 +29,7 @@ TEXT = lock([RELATIONSHIP, CASE])
 
 def test_a_lock_file_has_a_line_for_each_machine():
     """Sorted, so that it does not change with the order of registration."""
-    assert TEXT == f"case 1+shop {CASE.fingerprint}\nrelationship 1 {RELATIONSHIP.fingerprint}\n"
+    assert f"case 1+shop {CASE.fingerprint}\nrelationship 1 {RELATIONSHIP.fingerprint}\n" == TEXT
     assert lock([CASE, RELATIONSHIP]) == TEXT
     assert check_lock([CASE, RELATIONSHIP], TEXT) == ()
 
@@ -83,14 +83,14 @@ OPEN_CLOSE = edge(Case.OPEN, Case.CLOSED, on=Event.CLOSE)
             {
                 "states": ADDED,
                 "signals": [PARK],
-                "groups": {"live": [ADDED.PARKED], "parked": [ADDED.PARKED]},
+                "groups": {"live": [ADDED.PARKED], "resting": [ADDED.PARKED]},
                 "remove": [],
                 "add": [edge(Case.OPEN, ADDED.PARKED, on=PARK.PARK)],
             },
             [
                 "additive: state parked is new",
                 "additive: signal park is new",
-                "additive: group parked is new",
+                "additive: group resting is new",
                 "additive: group live: parked is new",
                 "additive: open -park-> parked is new",
                 "additive: parked -void it-> void is new",
@@ -123,7 +123,12 @@ OPEN_CLOSE = edge(Case.OPEN, Case.CLOSED, on=Event.CLOSE)
                 "remove": [edge(Case.CLOSED, previous(Case.OPEN, Case.WAITING), on=Event.REOPEN)],
                 "add": [edge(Case.CLOSED, Case.OPEN, on=Event.REOPEN, unless=[small])],
             },
-            ["breaking: closed -reopen [not small]-> previous of open, waiting is now closed -reopen [not small]-> open"],
+            [
+                (
+                    "breaking: closed -reopen [not small]-> previous of open, waiting"
+                    " is now closed -reopen [not small]-> open"
+                )
+            ],
         ),
         (
             CASE,
@@ -150,8 +155,10 @@ def test_a_wider_vocabulary_is_additive_and_a_narrower_one_breaking():
     more = StrEnum("More", "MOVED")
     wider = RELATIONSHIP.extend(version=2, causes={CoolingCause: more})
     assert [str(d) for d in diff(RELATIONSHIP, wider)] == [
-        "additive: commitment -cool-> expansion with cause price or service"
-        " is now commitment -cool-> expansion with cause price or service or moved"
+        (
+            "additive: commitment -cool-> expansion with cause price or service"
+            " is now commitment -cool-> expansion with cause price or service or moved"
+        )
     ]
     assert [d.kind for d in diff(wider, RELATIONSHIP)] == ["breaking"]
 
@@ -169,6 +176,7 @@ def test_a_wider_vocabulary_is_additive_and_a_narrower_one_breaking():
 )
 def test_asking_for_a_cause_or_no_more_is_breaking(was, now, kind):
     """A caller that gave none is refused, and one that gave one too."""
+
     def machine(cause):
         cool = edge(Stage.COMMITMENT, Stage.EXPANSION, on=Signal.COOL, cause=cause)
         return RELATIONSHIP.extend(version=2, remove=[cool], add=[cool])
@@ -178,6 +186,7 @@ def test_asking_for_a_cause_or_no_more_is_breaking(was, now, kind):
 
 def test_a_guard_less_is_additive_only_where_nothing_comes_after():
     """A freer first edge would take what a later one used to take."""
+
     def machine(*closing):
         return CASE.extend(
             version=2,

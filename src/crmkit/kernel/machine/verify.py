@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import chain, combinations
+from itertools import chain, combinations, permutations
 from typing import Any, Final, TypeAlias, TypeVar
 
 from crmkit.kernel.machine.definition import AnyDefinition, Definition, Finding, Step
@@ -146,11 +146,8 @@ def _apart(one: _Step, other: _Step, machine: AnyDefinition) -> bool:
     """Whether two steps never hold together: one asks what the other excludes, or a claim says so."""
     if set(one.when) & set(other.unless) or set(one.unless) & set(other.when):
         return True
-    return any(
-        claim.kind == "exclusive" and any(a in one.when and b in other.when and a is not b for a, b in pairs)
-        for claim in machine.claims
-        for pairs in [[(a, b) for a in claim.guards for b in claim.guards]]
-    )
+    claimed = (claim.guards for claim in machine.claims if claim.kind == "exclusive")
+    return any(a in one.when and b in other.when for guards in claimed for a, b in permutations(guards, 2))
 
 
 def _choices(machine: AnyDefinition) -> Iterator[Finding]:
@@ -223,13 +220,18 @@ def _by_trigger(steps: Iterable[_Step]) -> Iterable[list[_Step]]:
     return found.values()
 
 
+def _rings(onward: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the sets of states that lead to one another, given what each leads to."""
+    rings = {frozenset(there for there in onward[one] if one in onward[there]) for one in onward if one in onward[one]}
+    return sorted(map(sorted, rings))
+
+
 def _traps(machine: AnyDefinition, graph: _Graph) -> Iterator[Finding]:
     """Without final states a lifecycle should stay in motion: some states that are never left again look wrong."""
-    onward = {str(state): _reached(graph, [state]) for state in machine.states}
-    for state, there in onward.items():
-        whole = all(state in onward[other] for other in there)
-        if whole and len(there) > 1 and machine.initial not in there and state == min(there):
-            yield _warning("trap", f"{_named(there)} are never left again, and none of them is final")
+    onward = {state: _reached(graph, graph[state]) for state in graph}
+    for ring in _rings(onward):
+        if len(ring) > 1 and onward[ring[0]] == set(ring) and machine.initial not in ring:
+            yield _warning("trap", f"{_named(ring)} are never left again, and none of them is final")
 
 
 def _clocks(machine: AnyDefinition) -> Iterator[Finding]:
@@ -238,9 +240,8 @@ def _clocks(machine: AnyDefinition) -> Iterator[Finding]:
     for state in machine.states:
         if state in graph[state]:
             yield _error("timed-loop", f"time alone leads from {state} back to {state}, for ever")
-        there = _reached(graph, graph[state] - {state})
-        if state in there and state == min(other for other in there if state in _reached(graph, [other])):
-            yield _warning("timed-cycle", f"time alone leads from {state} back to {state}, through other states")
+    for ring in _rings({state: _reached(graph, graph[state] - {state}) for state in graph}):
+        yield _warning("timed-cycle", f"time alone goes round for ever, through {_named(ring)}")
 
 
 # words that nothing uses

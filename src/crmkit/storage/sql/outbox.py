@@ -17,7 +17,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def claim(database: Database, queue: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:
-    """Claim what is due; the update is guarded, so that a message goes to one claimer even where others looked as well."""
+    """Claim what is due; the update is guarded, so that a message goes to one claimer whoever else looked."""
     refuse_negative(lease)
     sql, due, most, span = database.sql, micros(now), max(limit, 0), lease // _MICROSECOND
 

@@ -22,7 +22,7 @@ _MOST_TOLD: Final = 10
 
 
 def prepare(database: Database, schema: Schema, mode: Mode) -> dict[str, Records]:
-    """Look first and write only where something is missing, all in one transaction; give the statements of each kind."""
+    """Look first, and write only where something is missing, in one transaction; give the statements of each kind."""
     if mode not in ("check", "create", "upgrade"):
         raise Misuse('mode is "check", "create" or "upgrade"')
     plan = _Plan(database, schema.kinds, mode)
@@ -55,14 +55,14 @@ class _Plan:
         """Tell what is there, and how it differs."""
         found = sqlite.layout(connection)
         some = differences(found, [*self._fixed.tables, *self._tables.values()], sqlite.DIALECT)
-        now = self._now(connection) if "crm_schema" in found.tables else {}
-        return found, [*some, *self._outdated(now)]
+        return found, [*some, *self._outdated(connection, found)]
 
     def _now(self, connection: sqlite3.Connection) -> Mapping[str, int]:
         return dict(connection.execute(self._sql.versions))
 
-    def _outdated(self, now: Mapping[str, int]) -> Iterable[Difference]:
+    def _outdated(self, connection: sqlite3.Connection, found: Found) -> Iterable[Difference]:
         """Tell which layouts are older than what is needed, or newer, which nothing here cures."""
+        now: Mapping[str, int] = self._now(connection) if "crm_schema" in found.tables else {}
         for name, version in self._layouts.items():
             if (is_ := now.get(name, 0)) > version:
                 told = f"{name} has the layout {is_}, and this library knows {version}: a newer one has written it"
@@ -112,7 +112,7 @@ class _Plan:
         return found
 
     def _renew(self, connection: sqlite3.Connection, records: Records) -> None:
-        """Bring the rows of a kind to its present layout. What cannot be read stays as it is, and says so when it is read.
+        """Bring the rows of a kind to its present layout. What cannot be read stays as it is, for its readers to hear.
 
         Raises:
             SchemaMismatch: records share a unique key that the new layout declares.

@@ -1,8 +1,8 @@
 """Conditions, orders and pages as SQL that answers exactly like `predicate` and `sort_key`, compiled once per shape.
 
-`plan` takes a condition apart into its shape, which decides the SQL, and its values, which are bound. The rules that make SQL
-answer like Python: text is compared by code point (binary collations); a prefix is a range, never LIKE; nothing (NULL) comes
-first; and `Not` turns round what is true, so that "unknown" counts as false, which it then does everywhere.
+`plan` takes a condition apart into its shape, which decides the SQL, and its values, which are bound. What makes SQL
+answer like Python: text is compared by code point (binary collations); a prefix is a range, never LIKE; nothing (NULL)
+comes first; and `Not` turns round what is true, so that "unknown" counts as false, as it does at the top anyway.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
 
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import Grouping
 
 from crmkit.errors import Misuse
 from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where, orders
@@ -49,10 +50,9 @@ def compiled(statement: Any, dialect: Any, names: Mapping[str, int]) -> Statemen
         else:  # a literal that SQLAlchemy made a parameter, such as the offset of a limit
             places.append(len(names) + len(constants))
             constants.append(made.params[name])
-    if len(places) == 1:
-        (only,) = places
-        return Statement(str(made), tuple(constants), lambda values: (values[only],))
-    return Statement(str(made), tuple(constants), cast("Any", itemgetter(*places)) if places else lambda _: ())
+    if len(places) > 1:
+        return Statement(str(made), tuple(constants), itemgetter(*places))
+    return Statement(str(made), tuple(constants), itemgetter(slice(places[0], places[0] + 1)))
 
 
 def in_order(statement: Any, dialect: Any, *names: str) -> str:
@@ -67,8 +67,8 @@ def in_order(statement: Any, dialect: Any, *names: str) -> str:
     return str(made)
 
 
-def plan(where: Where, values: list[Any]) -> Plan:  # noqa: PLR0911 - one case per node
-    """Take a resolved condition apart: its shape is returned, its values are added in the order in which SQL binds them."""
+def plan(where: Where, values: list[Any]) -> Plan:  # noqa: C901, PLR0911 - one case per node
+    """Take a resolved condition apart: give its shape, and add its values in the order in which SQL binds them."""
     match where:
         case Compare(name, op, value):
             if value is None:
@@ -165,11 +165,14 @@ class Questions:
     """The questions that can be asked about one kind, each compiled when it is first asked."""
 
     def __init__(self, kind: Kind[Any], table: sa.Table, index: sa.Table, dialect: Any, among: Among) -> None:
-        self._kind, self._table, self._index, self._dialect, self._among = kind, table, index, dialect, among
+        self._kind, self._index, self._dialect, self._among = kind, index, dialect, among
+        self._table, self._c = table, cast("Mapping[str, Any]", table.c)
         self._made: dict[object, Statement] = {}
-        self.columns = [table.c.crm_version, table.c.crm_layout, *(table.c[c.name] for c in kind.columns), table.c.crm_extra]
+        self.columns = [self._c[n] for n in ("crm_version", "crm_layout", *kind.position, "crm_extra")]
 
-    def find(self, tenant: str, where: Where, order: tuple[str, ...], place: Sequence[Scalar] | None, limit: int) -> tuple[str, Any]:
+    def find(
+        self, tenant: str, where: Where, order: tuple[str, ...], place: Sequence[Scalar] | None, limit: int
+    ) -> tuple[str, Any]:
         """Give the SQL of a page and its parameters."""
         values: list[Any] = [tenant, limit, *(place or ())]
         shape = plan(where, values)
@@ -200,7 +203,7 @@ class Questions:
     def _asked(self, statement: Any, shape: Plan) -> Any:
         if shape != ("and",):
             statement = statement.where(self._clause(shape, (f"v{i}" for i in count())))
-        return statement.where(self._table.c.crm_tenant == sa.bindparam("tenant", type_=sa.String))
+        return statement.where(self._c["crm_tenant"] == sa.bindparam("tenant", type_=sa.String))
 
     def _find(self, shape: Plan, order: tuple[str, ...], gaps: tuple[bool, ...] | None) -> Any:
         ways = [*orders(order, self._kind)]
@@ -210,14 +213,14 @@ class Questions:
         asked = self._asked(sa.select(*self.columns), shape)
         arms = [asked] if gaps is None else [asked.where(s) for s in self._segments(ways, gaps)]
         if len(arms) == 1:
-            columns = [(self._table.c[name], down) for name, down in ways]
+            columns = [(self._c[name], down) for name, down in ways]
             return arms[0].order_by(*(c.desc() if down else c for c, down in columns)).limit(limit)
         named: list[tuple[Any, bool]] = [(sa.column(name), down) for name, down in ways]
         return sa.union_all(*arms).order_by(*(c.desc() if down else c for c, down in named)).limit(limit)
 
     def _segments(self, ways: Sequence[tuple[str, bool]], gaps: Sequence[bool]) -> list[Any]:
-        """Say which rows come after a place, in pieces that do not overlap and that an index can go to, each of them."""
-        columns = [self._table.c[name] for name, _ in ways]
+        """Say which rows come after a place: in pieces that do not overlap, and to each of which an index can go."""
+        columns = [self._c[name] for name, _ in ways]
         place = [sa.bindparam(f"p{i}", type_=c.type) for i, c in enumerate(columns)]
         if not any(gaps) and not any(down for _, down in ways):
             return [sa.tuple_(*columns) > sa.tuple_(*place) if len(columns) > 1 else columns[0] > place[0]]
@@ -235,36 +238,36 @@ class Questions:
 
     @staticmethod
     def _split(column: Any, value: Any, *, gap: bool, down: bool) -> tuple[Any, list[Any]]:
-        """Say what stands at a value, and what comes after it: nothing (NULL) comes first, and last when turned round."""
+        """Say what is at a value, and what comes after it: nothing (NULL) comes first, and last when turned round."""
         if gap:
             return column.is_(None), [] if down else [column.is_not(None)]
         return column == value, [column < value, column.is_(None)] if down else [column > value]
 
-    def _clause(self, shape: Plan, names: Iterator[str]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per shape
+    def _clause(self, shape: Plan, names: Iterator[str]) -> Any:  # noqa: C901, PLR0911 - one case per shape
         match shape:
             case ("and", *parts):
                 return _wide(sa.and_, [self._clause(p, names) for p in parts], sa.true())
             case ("or", *parts):
                 return _wide(sa.or_, [self._clause(p, names) for p in parts], sa.false())
             case ("not", part):
-                return sa.sql.elements.Grouping(self._clause(part, names)).is_not(sa.true())
+                return Grouping(self._clause(part, names)).is_not(sa.true())
             case ("never",):
                 return sa.false()
             case ("null", name):
-                return self._table.c[name].is_(None)
+                return self._c[name].is_(None)
             case ("some", name):
-                return self._table.c[name].is_not(None)
+                return self._c[name].is_not(None)
             case ("in", name, some, none):
-                column = self._table.c[name]
+                column = self._c[name]
                 parts = [column.in_(self._among(self._bind(names, sa.String)))] if some else []
                 return sa.or_(sa.false(), *parts, *([column.is_(None)] if none else []))
             case ("prefix", name, bounded):
-                return self._begins(self._table.c[name], names, bounded=bounded)
+                return self._begins(self._c[name], names, bounded=bounded)
             case ("ne", name):
-                column = self._table.c[name]
+                column = self._c[name]
                 return column.is_distinct_from(self._bind(names, column.type))
             case (("eq" | "lt" | "le" | "gt" | "ge") as op, name):
-                return self._compared(self._table.c[name], op, names)
+                return self._compared(self._c[name], op, names)
             case _:
                 return self._has(shape, names)
 
@@ -292,7 +295,7 @@ class Questions:
                 mine += [index.text.is_(None), index.num.is_(None)]
             case _:  # ("key any",)
                 pass
-        return self._table.c.id.in_(sa.select(index.id).where(*mine))
+        return self._c["id"].in_(sa.select(index.id).where(*mine))
 
     @staticmethod
     def _bind(names: Iterator[str], kind: Any) -> Any:
@@ -311,10 +314,18 @@ class Questions:
         return sa.and_(least, column < self._bind(names, column.type)) if bounded else least
 
 
+class _Apart(Grouping[Any]):
+    """Parentheses that SQLAlchemy does not take away again."""
+
+    __visit_name__ = "grouping"
+    inherit_cache = True
+    operator = None
+
+
 def _wide(join: Callable[..., Any], parts: list[Any], empty: Any) -> Any:
     """Join any number of conditions, in halves if they are many."""
     if len(parts) <= _WIDE:
         return join(empty, *parts)
     half = len(parts) // 2
     halves = (_wide(join, parts[:half], empty), _wide(join, parts[half:], empty))
-    return join(*(sa.sql.elements.Grouping(h) for h in halves))
+    return join(*map(_Apart, halves))

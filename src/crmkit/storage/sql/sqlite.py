@@ -20,12 +20,14 @@ from crmkit.storage.sql.tables import Found, FoundTable
 Durability = Literal["normal", "full"]
 
 DIALECT: Final[Any] = SQLiteDialect_pysqlite(paramstyle="qmark")
-CLOCK: Final[Any] = sa.literal_column("(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)", sa.BigInteger)
+CLOCK: Final[Any] = sa.literal_column(
+    "(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)", sa.BigInteger
+)
 """The store's clock in microseconds; SQLite tells it to the millisecond."""
 
 STORE: Final = "the SQLite store"
 _UPGRADE: Final = 'call prepare(schema, "upgrade")'
-_FREE: Final = 0.02  # seconds between tries where SQLite itself does not wait
+_PAUSE: Final = 0.01  # seconds between tries where SQLite itself does not wait
 
 _COLUMNS: Final = """
     SELECT m.name, c.name, c.type, c."notnull" AND c.dflt_value IS NULL
@@ -61,10 +63,12 @@ def layout(connection: sqlite3.Connection) -> Found:
     return Found(tables, odd)
 
 
-def translated(error: BaseException) -> BaseException:
+def translated(error: BaseException) -> BaseException:  # noqa: PLR0911 - one line per error
     """Give the error that the library promises for an error of the driver; any other error is given back."""
-    if isinstance(error, UnicodeEncodeError | OverflowError):
-        return Invalid("storage", "text" if isinstance(error, UnicodeEncodeError) else "range", "a value that can be stored")
+    if isinstance(error, UnicodeEncodeError):
+        return Invalid("storage", "text", "text that can be stored")
+    if isinstance(error, OverflowError):
+        return Invalid("storage", "range", "a whole number of 64 bits")
     if not isinstance(error, sqlite3.Error):
         return error
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -77,7 +81,8 @@ def translated(error: BaseException) -> BaseException:
     if code == sqlite3.SQLITE_TOOBIG:
         return Invalid("storage", "too-long", "a value that SQLite can hold")
     if isinstance(error, sqlite3.ProgrammingError):
-        return Unavailable("it was closed; open it again") if "closed" in str(error) else Misuse("the statement does not fit")
+        closed = "closed" in str(error)
+        return Unavailable("it was closed; open it again") if closed else Misuse("values that SQLite does not take")
     return Unavailable(f"SQLite says {getattr(error, 'sqlite_errorname', type(error).__name__)}")
 
 
@@ -109,7 +114,7 @@ _UNAVAILABLE: Final = {
 
 
 class Pool:
-    """Connections to a file: the one used last is used next. A forked child opens its own and leaves its parent's alone.
+    """Connections to a file: the one used last is used next. A forked child opens its own and lets its parent's be.
 
     Attributes:
         writing: held by the one thread that writes; other processes wait at `BEGIN IMMEDIATE`.
@@ -150,18 +155,21 @@ class Pool:
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path, self._timeout)
         try:
-            deadline = time.monotonic() + self._timeout
-            while (mode := _write_ahead(connection)) is None:
-                if time.monotonic() > deadline:
-                    raise Busy("another connection is laying out the file")
-                time.sleep(_FREE)
-            if mode != "wal":
-                raise Unavailable("the file system has no write-ahead log for SQLite; use a local disk")
-            connection.execute(f"PRAGMA synchronous={self._durability}")
-        except BaseException as error:
+            self._make_ready(connection)
+        except BaseException as error:  # noqa: BLE001 - it is told on
             connection.close()
             tell(error)
         return connection
+
+    def _make_ready(self, connection: sqlite3.Connection) -> None:
+        deadline = time.monotonic() + self._timeout
+        while (mode := _write_ahead(connection)) is None:
+            if time.monotonic() > deadline:
+                raise Busy("another connection is laying out the file")
+            time.sleep(_PAUSE)
+        if mode != "wal":
+            raise Unavailable("the file system has no write-ahead log for SQLite; use a local disk")
+        connection.execute(f"PRAGMA synchronous={self._durability}")
 
     def close(self) -> None:
         """Close what is idle now, and the rest as it is given back."""
@@ -239,7 +247,7 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> str | None:
-    """Switch the file to a write-ahead log; None if another connection is in the way, where SQLite does not wait by itself."""
+    """Switch the file to a write-ahead log; None if a connection is in the way, for which SQLite does not wait."""
     try:
         return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
     except sqlite3.OperationalError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,8 +14,6 @@ from crmkit.storage.sql import sqlite
 from crmkit.storage.sql.questions import Questions, in_order
 from crmkit.storage.sql.tables import Fixed
 from crmkit.storage.store import Stored
-
-_LIMIT: Final = sa.bindparam("limit", type_=sa.Integer)
 
 
 def _is(column: Any, name: str) -> Any:
@@ -112,8 +110,8 @@ class Statements:
             others = sa.or_(j.customer.is_(None), j.customer != sa.bindparam("s", type_=j.subject.type))
             asked = sa.union_all(between.where(_is(j.customer, "s")), between.where(*mine, others))
             names = (*whole, "s", *whole, "k", "s", "s")
-        position: Any = sa.column("position")
-        return f"{_sql(asked.order_by(position.desc() if newest_first else position), *names)} LIMIT ?"
+        order = sa.text("position DESC" if newest_first else "position")
+        return f"{_sql(asked.order_by(order), *names)} LIMIT ?"
 
 
 class Records:
@@ -159,7 +157,7 @@ class Records:
 
     @cached_property
     def update(self) -> str:
-        """A record at the expected version: row without the id, unique keys, version, layout; tenant, id, expected."""
+        """A record at the expected version: row after the id, unique keys, version, layout; tenant, id, expected."""
         columns = [c for c in self._table.columns if c.name not in ("crm_tenant", "id")]
         left: list[Any] = [sa.column(n) for n in self.left]
         table: Any = sa.table(self._table.name, *(sa.column(c.name, c.type) for c in self._table.columns), *left)
@@ -194,11 +192,12 @@ class Records:
 
     @cached_property
     def walk(self) -> str:
-        """All rows of all tenants after one: tenant, version, layout, columns, what is left behind, the rest as JSON."""
+        """The rows of all tenants after one: tenant, version, layout, columns, what is left behind, the rest."""
         c = self._table.c
         *columns, rest = self.questions.columns
         left: list[Any] = [sa.column(n) for n in self.left]
-        after = sa.tuple_(c.crm_tenant, c.id) > sa.tuple_(sa.bindparam("t", type_=sa.String), sa.bindparam("i", type_=sa.String))
+        place = sa.tuple_(sa.bindparam("t", type_=sa.String), sa.bindparam("i", type_=sa.String))
+        after = sa.tuple_(c.crm_tenant, c.id) > place
         walked = sa.select(c.crm_tenant, *columns, *left, rest).where(after).order_by(c.crm_tenant, c.id)
         return f"{_sql(walked, 't', 'i')} LIMIT ?"
 
@@ -221,7 +220,9 @@ class Rows:
         row = (tenant, *now.row, *unique, now.version, now.schema)
         self._rows.setdefault(records.insert, []).append(row)
 
-    def update(self, records: Records, tenant: str, now: Stored, unique: tuple[str | None, ...], *, expected: int) -> None:
+    def update(
+        self, records: Records, tenant: str, now: Stored, unique: tuple[str | None, ...], *, expected: int
+    ) -> None:
         """Write a record that is at the expected version."""
         row = (*now.row[1:], *unique, now.version, now.schema, tenant, now.id, expected)
         self._rows.setdefault(records.update, []).append(row)

@@ -70,11 +70,11 @@ class SQLStore:
         return Features(durable=file, processes=file, snapshot=file, embedded=True)
 
     def prepare(self, schema: Schema, mode: Mode) -> None:
-        """Make ready for these kinds: `check` only looks, `create` lays out an empty store, `upgrade` adds what is missing.
+        """Make ready for these kinds: `check` only looks, `create` lays out an empty store, `upgrade` adds to one.
 
-        It writes only where something is missing, and then in one transaction, so that any number of processes may start
-        at once, and one that is killed leaves nothing half done. An upgrade brings the rows of older layouts to the
-        present one. Tables of the host in the same file are not touched.
+        It writes only where something is missing, and then in one transaction, so that any number of processes may
+        start at once, and one that is killed leaves nothing half done. An upgrade brings the rows of older layouts
+        to the present one. Tables of the host in the same file are not touched.
 
         Raises:
             SchemaMismatch: what is stored does not fit; the error names the cure.
@@ -135,7 +135,7 @@ class SQLStore:
         self._tell(cursor, tenant, batch)
         return Receipt(replayed=False)
 
-    def _apply_with_care(self, cursor: sqlite3.Cursor, tenant: str, batch: Batch) -> Receipt:
+    def _apply_with_care(self, cursor: sqlite3.Cursor, tenant: str, batch: Batch) -> Receipt:  # noqa: C901
         """Write a batch one by one, asking first: finds what does not hold, and lets unique keys change hands.
 
         Versions are held against what was there before the batch, unique keys against what is there after it.

@@ -1,15 +1,15 @@
 """Which tables there are, and how what is stored differs from what is needed.
 
-    crm_<kind>      crm_tenant, id, a column per scalar field, crm_extra (the rest as JSON), crm_u_<name> per unique key,
-                    crm_version, crm_layout (the schema version of the row)
+    crm_<kind>      crm_tenant, id, a column per scalar field, crm_extra (the rest as JSON), crm_u_<name> per unique
+                    key, crm_version, crm_layout (the schema version of the row)
     crm_index       search keys that are no columns: one row per key, in text or num
     crm_journal     one row per event, at its position
     crm_outbox      messages; state is open, done or dead
     crm_applied     the keys of batches that were applied
     crm_schema      the version of each kind's layout, and of the tables above ("crmkit")
 
-Instants are microseconds since 1970 UTC, truth is 0 or 1, dates are ISO text. Columns of kinds may all be empty: the library
-checks what it writes, and so a column can be added, and be left behind by a newer layout, without touching a row.
+Instants are microseconds since 1970 UTC, truth is 0 or 1, dates are ISO text. Columns of kinds may all be empty: the
+library checks what it writes, and so a column can be added, and be left behind, without touching a row.
 """
 
 from __future__ import annotations
@@ -179,13 +179,15 @@ def table_of(kind: Kind[Any], metadata: sa.MetaData) -> sa.Table:
         else:
             columns.append(_whole(c.name, null=True))
     unique = [f"crm_u_{n}" for n in kind.unique]
-    columns += [_long("crm_extra"), *(_text(u, 500, null=True) for u in unique), _whole("crm_version"), _whole("crm_layout")]
+    columns += [_long("crm_extra"), *(_text(u, 500, null=True) for u in unique)]
+    columns += [_whole("crm_version"), _whole("crm_layout")]
     names = [c.name.lower() for c in columns]
-    problems = [f"{n!r} names two columns; upper and lower case do not differ there" for n in set(names) if names.count(n) > 1]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    problems = [f"{n!r} names two columns; upper and lower case do not differ there" for n in twice]
     if name in metadata.tables:
         problems.append("the table of this name is the library's own")
     if problems:
-        raise DefinitionError(f"record {kind.name}", sorted(problems))
+        raise DefinitionError(f"record {kind.name}", problems)
     table = _table(metadata, name, columns, ["crm_tenant", "id"], narrow=False)
     table.info["kind"] = kind.name
     for u in unique:
