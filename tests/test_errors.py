@@ -90,8 +90,10 @@ SAID = [
     (Unreadable("customer cus_1", "damaged (KeyError)"), "customer cus_1: cannot be read: damaged (KeyError)"),
     (
         Truncated(5, 90),
-        "the journal begins at position 90, but what follows 5 was asked for;"
-        " rebuild from the records and follow from there",
+        (
+            "the journal begins at position 90, but what follows 5 was asked for;"
+            " rebuild from the records and follow from there"
+        ),
     ),
     (NotSupported("snapshot"), "this store does not declare the feature 'snapshot'; choose a store that does"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
@@ -42,7 +42,7 @@ from crmkit.errors import Invalid, Refusal
 from crmkit.kernel.codec import Told, decode, decode_event, encode, encode_event
 from crmkit.kernel.ids import Ref
 
-NOW = datetime(2026, 3, 2, 9, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 CALL = Contact(
     channel=Channel.PHONE,
@@ -55,8 +55,8 @@ CALL = Contact(
 OFFER = Document(name="offer.pdf", media_type="application/pdf", size=5, sha256="0" * 64)
 
 
-def talked(contact: Contact = CALL, *, id: str = "int_1", **more: object) -> Interaction:
-    return converse("cus_1", contact, at=NOW, id=id, **more).record  # type: ignore[arg-type]
+def talked(contact: Contact = CALL, *, name: str = "int_1", **more: object) -> Interaction:
+    return converse("cus_1", contact, at=NOW, id=name, **more).record  # type: ignore[arg-type]
 
 
 def asked(**more: object) -> Interaction:
@@ -110,7 +110,10 @@ def test_each_distinction_changes_its_own_answers(flipped, changes):
 def test_findings_and_notes_change_no_count():
     """What was found and what was noted is no contact, no attention, no effort, and counts towards no cap."""
     silent = report(talked())
-    for said in (find("cus_1", "x", at=NOW, id="int_1").record, note("cus_1", "x", by="rep-lito", at=NOW, id="int_1").record):
+    for said in (
+        find("cus_1", "x", at=NOW, id="int_1").record,
+        note("cus_1", "x", by="rep-lito", at=NOW, id="int_1").record,
+    ):
         assert [ask(said) for name, ask in ANSWERS.items() if name != "effort"] == [False] * 4
         assert report(said).lines == ()
         assert not is_contact(said)
@@ -183,7 +186,16 @@ def test_what_is_about_something_else_names_no_transaction():
 def test_an_attempt_has_an_outcome_and_is_no_contact():
     """Nobody answered: the record says so, and nothing counts it as contact."""
     tried = attempt(
-        "cus_1", CALL, "line-dead", minutes=2, summary="Twice.", topic="t", step="own", about=Ref("a", "b"), at=NOW, id="int_1"
+        "cus_1",
+        CALL,
+        "line-dead",
+        minutes=2,
+        summary="Twice.",
+        topic="t",
+        step="own",
+        about=Ref("a", "b"),
+        at=NOW,
+        id="int_1",
     ).record
     assert (tried.kind, tried.outcome, tried.minutes) == (InteractionKind.ATTEMPT, "line-dead", 2)
     assert (tried.summary, tried.topic, tried.step, tried.about) == ("Twice.", "t", "own", Ref("a", "b"))
@@ -203,7 +215,9 @@ def test_a_missed_call_of_the_customer_may_be_a_request():
 def test_findings_and_notes_keep_author_step_and_subject():
     """A note has an author, a finding may have one; both say where in the cycle they belong and what they are about."""
     about = Ref("relationship", "rel_1")
-    found = find("cus_1", "Buys every 40 days.", about=about, step=BuyingStep.USE, by="analyst", when=NOW - DAY, at=NOW, id="i")
+    found = find(
+        "cus_1", "Buys every 40 days.", about=about, step=BuyingStep.USE, by="analyst", when=NOW - DAY, at=NOW, id="i"
+    )
     assert (found.record.mode, found.record.by, found.record.at) == (Mode.ANALYTICAL, "analyst", NOW - DAY)
     said = note(
         "cus_1", "Blue.", by="rep-lito", about=about, step="own", documents=[OFFER], when=NOW - DAY, at=NOW, id="i"
@@ -239,7 +253,9 @@ def test_nothing_is_recorded_before_it_happens(make):
     assert (told.value.field, told.value.rule) == ("Interaction.at", "future")
 
 
-@pytest.mark.parametrize("make", [talked, lambda **kw: attempt("cus_1", CALL, Outcome.BUSY, at=NOW, id="i", **kw).record])
+@pytest.mark.parametrize(
+    "make", [talked, lambda **kw: attempt("cus_1", CALL, Outcome.BUSY, at=NOW, id="i", **kw).record]
+)
 def test_an_announcement_lies_ahead(make):
     """A visit that should have been yesterday cannot be announced; one that is now can."""
     assert make(announces=Announcement(at=NOW)).announces == Announcement(kind="callback", at=NOW)
@@ -353,7 +369,7 @@ def test_a_document_is_attached_once():
 
 def test_a_request_is_open_until_it_is_answered_once():
     """The answer closes it and is named in the event; a second answer is refused with the day of the first."""
-    reply = talked(attrs.evolve(CALL, stance=Stance.REACTIVE), id="int_2", answers="int_1", when=NOW - DAY)
+    reply = talked(attrs.evolve(CALL, stance=Stance.REACTIVE), name="int_2", answers="int_1", when=NOW - DAY)
     change = answer(asked(), reply, at=NOW)
     assert (change.record.request, change.record.answered) == (RequestStatus.ANSWERED, NOW - DAY)
     assert change.event == RequestAnswered(answered=NOW - DAY, answer="int_2")
@@ -373,8 +389,8 @@ def test_what_asks_for_nothing_is_not_answered():
 # frequency
 
 
-def contact_at(when: datetime, id: str = "int_1", **changed: object) -> Interaction:
-    return converse("cus_1", attrs.evolve(CALL, **changed), when=when, at=NOW, id=id).record
+def contact_at(when: datetime, name: str = "int_1", **changed: object) -> Interaction:
+    return converse("cus_1", attrs.evolve(CALL, **changed), when=when, at=NOW, id=name).record
 
 
 def test_frequency_counts_contacts_of_the_window_and_attempts_apart():
@@ -391,7 +407,9 @@ def test_frequency_counts_contacts_of_the_window_and_attempts_apart():
         within=30 * DAY,
         at=NOW,
     )
-    assert found == frequency.Frequency(inbound=1, outbound=2, attempts=1, last=NOW, counted=("int_3", "int_2", "int_4"))
+    assert found == frequency.Frequency(
+        inbound=1, outbound=2, attempts=1, last=NOW, counted=("int_3", "int_2", "int_4")
+    )
 
 
 def test_no_contact_is_an_answer():
@@ -433,7 +451,7 @@ def test_a_contact_leaves_the_window_exactly_at_its_end():
 
 
 def test_a_cap_concerns_its_purposes_and_its_channel():
-    """Transactions and service are never capped, a cap on another channel does not object, and one on this channel does."""
+    """Transactions and service are never capped, and a cap on one channel does not concern another."""
     history = [contact_at(NOW, channel=Channel.EMAIL)]
     assert objected(history, FrequencyCap(most=1, within=DAY), purpose=Purpose.SERVICE) == []
     assert objected(history, FrequencyCap(most=1, within=DAY), purpose=Purpose.TRANSACTION) == []
@@ -480,7 +498,13 @@ def test_effort_splits_new_from_existing_exactly_at_the_limit():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["cus_1", "cus_2", "cus_3"]), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 60)),
+        st.tuples(
+            st.sampled_from(["cus_1", "cus_2", "cus_3"]),
+            st.booleans(),
+            st.booleans(),
+            st.booleans(),
+            st.integers(0, 60),
+        ),
         max_size=30,
     )
 )
@@ -494,8 +518,10 @@ def test_the_lines_of_the_report_add_up_however_they_are_fed(said):
             mode=Mode.COLLABORATIVE if tools else Mode.OPERATIONAL,
             by=None if tools else "rep-lito",
         )
-        make = attempt(customer, contact, Outcome.BUSY, minutes=minutes, at=NOW, id=f"i{number}") if failed else converse(
-            customer, contact, minutes=minutes, at=NOW, id=f"i{number}"
+        make = (
+            attempt(customer, contact, Outcome.BUSY, minutes=minutes, at=NOW, id=f"i{number}")
+            if failed
+            else converse(customer, contact, minutes=minutes, at=NOW, id=f"i{number}")
         )
         history.append(make.record)
     given_ = {"kinds": {"cus_1": "person", "cus_2": "household"}, "first": {"cus_1": NOW, "cus_2": NOW - 99 * DAY}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import attrs
@@ -28,7 +28,7 @@ from crmkit.errors import Invalid
 from crmkit.kernel.codec import decode, decode_event, encode, encode_event
 from crmkit.kernel.frozen import FrozenDict
 
-NOW = datetime(2026, 3, 2, 9, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
@@ -117,6 +117,8 @@ def test_a_scale_may_be_given_as_its_text_and_must_exist():
     assert score_of(5, "1-5") == 100  # type: ignore[arg-type]
     with pytest.raises(Invalid, match=r"1-5, 1-7, 0-10, percent"):
         score_of(5, "stars")  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="word"):
+        score_of(5, [1, 5])  # type: ignore[arg-type]
 
 
 def test_nothing_is_measured_in_the_future():
@@ -190,7 +192,9 @@ def test_one_score_is_not_enough_history():
 
 def test_a_trend_says_why():
     """The sentence has the figures that the answer comes from."""
-    assert trend(series(80, 60), at=NOW).why == "the newest score is 60, those before it were 80 on average: falling by 20"
+    assert (
+        trend(series(80, 60), at=NOW).why == "the newest score is 60, those before it were 80 on average: falling by 20"
+    )
     assert trend(series(80, 82), at=NOW).why == "the newest score is 82, those before it were 80 on average: steady"
 
 
@@ -200,8 +204,9 @@ def test_a_trend_says_why():
 def test_health_by_hand():
     """A worked example: the weighted mean of five parts, and what each adds.
 
-    satisfaction 60 x 40, trend 50 - 40 = 10 x 15, attention 100 x 90 / 180 = 50 x 20, purchases 100 x 73 / 365 = 20 x 15, one
-    request 75 x 10: 4600 of 100, so 46 points: 24 + 1.5 + 10 + 3 + 7.5, of which one half is left over and goes to the first.
+    satisfaction 60 x 40, trend 50 - 40 = 10 x 15, attention 100 x 90 / 180 = 50 x 20, purchases 100 x 73 / 365 = 20 x
+    15, one request 75 x 10: 4600 of 100, so 46 points: 24 + 1.5 + 10 + 3 + 7.5; the point that the two halves make goes
+    to the first of them.
     """
     found = health(
         series(80, 40),
@@ -233,7 +238,13 @@ def test_a_part_that_is_not_known_does_not_count():
     """Without a trend and a purchase, the other parts share the whole weight."""
     found = health(series(80), since=NOW, attended=NOW, at=NOW)
     assert found.score == 89  # (80 x 40 + 100 x 20 + 100 x 10) / 70 = 88.57
-    assert [(each.figure, each.points) for each in found.components] == [(80, 46), (None, 0), (100, 29), (None, 0), (100, 14)]
+    assert [(each.figure, each.points) for each in found.components] == [
+        (80, 46),
+        (None, 0),
+        (100, 29),
+        (None, 0),
+        (100, 14),
+    ]
     assert sum(each.points for each in found.components) == 89
 
 
@@ -259,7 +270,7 @@ def test_satisfaction_is_the_mean_of_the_steps():
     ("days_ago", "figure"), [(0, 100), (1, 99), (18, 90), (90, 50), (179, 0), (180, 0), (5000, 0), (-1, 100)]
 )
 def test_attention_fades_evenly_within_its_span(days_ago, figure):
-    """Just now is 100, half the span 50, the whole span and beyond 0; a clock that runs ahead gives no more than 100."""
+    """Just now is 100, half the span 50, the whole span and beyond 0; a fast clock gives no more than 100."""
     found = health([], since=NOW, attended=NOW - days_ago * DAY, at=NOW)
     assert found.components[2].figure == figure
 
@@ -284,7 +295,7 @@ def test_waiting_requests_take_off_their_share(waiting, figure):
     weights=st.dictionaries(st.sampled_from(list(Part)), st.integers(0, 100)),
 )
 def test_the_parts_add_up_to_the_health_exactly(scores, attended, bought, waiting, weights):
-    """Whatever is known and however it is weighed: the points sum to the score, and none is a whole point off its share."""
+    """Whatever is known, however it is weighed: the points sum to the score, and none is a whole point off its share."""
     rules = attrs.evolve(HEALTH_RULES, weights=FrozenDict(weights))
     found = health(
         series(*scores),
@@ -352,7 +363,9 @@ def test_each_part_at_its_alarm_is_a_sign():
     assert (risk(fine).level, risk(fine).signs) == (Level.LOW, ())
     low = risk(health(series(50), since=NOW, attended=NOW, at=NOW))
     assert low.level is Level.MEDIUM
-    assert [(sign.part, sign.figure, sign.alarm, sign.why) for sign in low.signs] == [(Part.SATISFACTION, 50, 50, "use 50")]
+    assert [(sign.part, sign.figure, sign.alarm, sign.why) for sign in low.signs] == [
+        (Part.SATISFACTION, 50, 50, "use 50")
+    ]
     both = risk(health(series(50), since=NOW, attended=NOW, waiting=1, at=NOW))
     assert (both.level, [sign.part for sign in both.signs]) == (Level.HIGH, [Part.SATISFACTION, Part.REQUESTS])
 
@@ -385,7 +398,10 @@ def test_a_part_without_weight_or_alarm_is_no_sign():
 def test_unattended_begins_exactly_at_the_limit():
     """Ninety days without attention are too many, a microsecond less is not; it says for how long."""
     since = NOW - 500 * DAY
-    assert unattended("cus_1", since=since, attended=NOW - 90 * DAY + timedelta(microseconds=1), within=90 * DAY, at=NOW) is None
+    assert (
+        unattended("cus_1", since=since, attended=NOW - 90 * DAY + timedelta(microseconds=1), within=90 * DAY, at=NOW)
+        is None
+    )
     assert unattended("cus_1", since=since, attended=NOW - 90 * DAY, within=90 * DAY, at=NOW) == Unattended(
         customer="cus_1",
         attended=NOW - 90 * DAY,

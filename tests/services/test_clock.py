@@ -25,7 +25,9 @@ def test_a_virtual_clock_stands_until_it_is_moved() -> None:
     assert [clock(), clock()] == [START, START]
     assert clock().tzinfo is UTC
     assert clock.advance(timedelta(hours=1)) == clock() == START + timedelta(hours=1)
-    assert clock.advance((START + timedelta(days=1)).astimezone(timezone(timedelta(hours=2)))) == START + timedelta(days=1)
+    assert clock.advance((START + timedelta(days=1)).astimezone(timezone(timedelta(hours=2)))) == START + timedelta(
+        days=1
+    )
     assert clock().tzinfo is UTC
     assert clock.advance(timedelta(0)) == clock.advance(clock()) == clock()
 

@@ -26,7 +26,7 @@ def ben(crm):
 
 
 def test_a_need_is_recorded_at_a_contact_and_met_by_a_purchase(crm, clock, ana):
-    """What was learned at a call is followed until the purchase that meets it, and its history tells both with reasons."""
+    """What was learned at a call is followed until a purchase meets it, and its history tells both with reasons."""
     call = crm.interactions.record(ana, Channel.PHONE, Direction.INBOUND)
     need = crm.needs.record(
         ana,
@@ -67,7 +67,7 @@ def test_a_need_is_declined_and_comes_back(crm, ana):
         "Twice the budget.",
     )
     with pytest.raises(Invalid) as told:
-        crm.needs.reopen(need, reason=" ")
+        crm.needs.reopen(need, reason="")
     assert (told.value.field, told.value.rule) == ("reason", "required")
     assert crm.needs.get(need) == declined
     assert crm.needs.reopen(need, reason="got a rise").status is NeedStatus.OPEN

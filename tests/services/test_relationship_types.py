@@ -293,7 +293,11 @@ def test_a_community_is_for_communities(crm: CRM) -> None:
 def test_hosts_declare_types_by_the_same_means(address: str, clock: VirtualClock) -> None:
     """A type of the host's own is an evolved policy object, and its rules bite like those of the seven."""
     concierge = attrs.evolve(
-        PERSONAL_ASSISTANCE, name="concierge", says="One person for everything.", dedicated=True, cadence=timedelta(days=14)
+        PERSONAL_ASSISTANCE,
+        name="concierge",
+        says="One person for everything.",
+        dedicated=True,
+        cadence=timedelta(days=14),
     )
     strict = attrs.evolve(COMMUNITIES, exchanges={"awareness": 5})
     with CRM.open(address, clock=clock, types=[concierge, strict]) as crm:

@@ -54,13 +54,22 @@ def test_open_lists_the_most_urgent_first_in_pages(crm, clock, ana):
 
 
 def test_an_announced_visit_becomes_a_task_in_the_same_commit(crm, clock, ana):
-    """The task has the time, the kind and the contact; both stand in the journal with one correlation, cause and effect."""
+    """The task has the time, the kind and the contact, and both are written at once or not at all."""
     call = crm.acting_as("rep-lito").interactions.record(
         ana, Channel.PHONE, Direction.INBOUND, announces=Announcement(kind="visit", at=clock() + 2 * DAY)
     )
     (task,) = crm.tasks.open(customer=ana)
-    assert (task.kind, task.due, task.owner, task.interaction) == (TaskKind.VISIT, clock() + 2 * DAY, "rep-lito", call.id)
+    assert (task.kind, task.due, task.owner, task.interaction) == (
+        TaskKind.VISIT,
+        clock() + 2 * DAY,
+        "rep-lito",
+        call.id,
+    )
     assert task.title == "Visit announced on 2026-01-01"
+    with pytest.raises(RuntimeError), crm.unit() as unit:
+        unit.interactions.record(ana, Channel.PHONE, Direction.INBOUND, announces=Announcement(at=clock() + DAY))
+        raise RuntimeError
+    assert crm.tasks.open(customer=ana).items == (task,)
 
 
 def test_who_is_announced_owns_the_task(crm, clock, ana):

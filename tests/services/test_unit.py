@@ -1,4 +1,4 @@
-"""Unit: it sees its own changes, refuses superseded ones, and writes one batch; verbs are atomic and know their unit."""
+"""Unit: it sees its own changes, refuses superseded ones, writes one batch; verbs are atomic and know their unit."""
 
 from __future__ import annotations
 
@@ -273,7 +273,9 @@ def test_find_without_a_limit_leaves_nothing_out(setting: Setting, monkeypatch: 
     kept(setting, made("a"), made("b", id="n2"))
     assert len(Unit(setting).find(UNote)) == 2
     kept(setting, made("c", id="n3"))
-    with pytest.raises(Invalid, match=r"^find: expected at most 2 records; narrow the condition or use page, found more"):
+    with pytest.raises(
+        Invalid, match=r"^find: expected at most 2 records; narrow the condition or use page, found more"
+    ):
         Unit(setting).find(UNote)
     assert len(Unit(setting).find(UNote, limit=2)) == 2
 
@@ -330,6 +332,42 @@ def test_find_is_as_if_everything_were_committed(
     assert found == Unit(setting).find(UNote, field("rank") >= least, order=order, limit=limit)
 
 
+def test_related_records_are_read_once(setting: Setting, store: CountingStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By value, in as few reads as there may be; what the unit makes, changes or drops shows without another read."""
+    monkeypatch.setattr("crmkit.services.unit.IN_ONE_READ", 2)
+    kept(setting, *(made(t, id=f"n{t}", customer=f"cus_{c}") for t, c in zip("abcde", "11223", strict=True)))
+    unit, before = Unit(setting), store.reads
+
+    def titles(*values: str) -> dict[str, str]:
+        return {v: "".join(n.title for n in some) for v, some in unit.related(UNote, "customer", values).items()}
+
+    assert titles("cus_1", "cus_1", "cus_2", "cus_9") == {"cus_1": "ab", "cus_2": "cd", "cus_9": ""}
+    assert store.reads - before == 2
+    assert titles("cus_2", "cus_9", "cus_3") == {"cus_2": "cd", "cus_9": "", "cus_3": "e"}
+    assert store.reads - before == 3
+    unit.drop(unit.get(UNote, "na"))
+    unit.save(made("f", id="nf", customer="cus_9"))
+    unit.save(made("g", id="ng", customer="cus_8"))
+    ranked(unit, "nf", 5)
+    assert titles("cus_1", "cus_9") == {"cus_1": "b", "cus_9": "f"}
+    assert unit.related(UNote, "customer", ["cus_9"])["cus_9"][0].rank == 5
+    assert store.reads - before == 3
+    assert titles("cus_8") == {"cus_8": "g"}
+
+
+def test_related_records_of_a_verb_that_raised(setting: Setting) -> None:
+    """What it had made is not there, and there once when it is made again."""
+    unit = Unit(setting)
+    unit.related(UNote, "customer", ["cus_1"])
+    kept(setting, made("0", id="n0"), made("9", id="n9"))
+    notes = Notes(unit)
+    with pytest.raises(KeyError):
+        notes.make_two(fail=KeyError)
+    assert unit.related(UNote, "customer", ["cus_1"]) == {"cus_1": ()}
+    notes.make_two()
+    assert [n.id for n in unit.related(UNote, "customer", ["cus_1"])["cus_1"]] == ["n1"]
+
+
 # saving
 
 
@@ -338,9 +376,7 @@ def test_one_change_is_one_put_and_one_entry(setting: Setting) -> None:
     unit = Unit(attrs.evolve(setting, actor="rep-lito", correlation="req-1"), verb="notes.make", reason="he asked")
     note = unit.save(made("A"), at=START - timedelta(days=1))
     batch = unit.batch()
-    assert batch.puts == (
-        Put("u_note", "n1", 0, 1, 1, ("n1", "cus_1", "A", 0, "open", '{"tags":[]}'), ("A",), ()),
-    )
+    assert batch.puts == (Put("u_note", "n1", 0, 1, 1, ("n1", "cus_1", "A", 0, "open", '{"tags":[]}'), ("A",), ()),)
     (entry,) = batch.events
     assert entry._asdict() == {
         "type": "u_note.made",
@@ -469,7 +505,10 @@ def test_messages_and_erasure(setting: Setting, store: CountingStore) -> None:
     unit.forget("cus_1")
     unit.save(made("b", id="n2"))
     batch = unit.batch()
-    assert batch.messages == (Message("msg_1", "mail", "{}", START), Message("own", "mail", "{}", START + timedelta(hours=1)))
+    assert batch.messages == (
+        Message("msg_1", "mail", "{}", START),
+        Message("own", "mail", "{}", START + timedelta(hours=1)),
+    )
     assert batch.erase == ("cus_1",)
     unit.commit()
     told = Unit(setting).events(Ref("customer", "cus_1"))
@@ -558,7 +597,9 @@ def test_bad_reasons(setting: Setting, reason: Any) -> None:
 def test_a_reason_where_one_is_due(setting: Setting) -> None:
     """It is given back, or asked for."""
     assert Unit(setting, reason="because\nof it").need_reason() == "because\nof it"
-    with pytest.raises(Invalid, match=r"^reason: expected why notes.rank is called, for the audit trail, found nothing"):
+    with pytest.raises(
+        Invalid, match=r"^reason: expected why notes.rank is called, for the audit trail, found nothing"
+    ):
         Unit(setting, verb="notes.rank").need_reason()
 
 
@@ -699,7 +740,12 @@ def test_refusals_are_journalled_in_a_commit_of_their_own(setting: Setting, stor
     assert (tenant, batch._replace(events=())) == ("main", Batch())
     (entry,) = batch.events
     assert (entry.type, entry.subject, entry.version, entry.customer) == ("act.refused", ("u_note", "n1"), 2, "cus_1")
-    assert (entry.by, entry.verb, entry.reason, entry.correlation) == ("rep", "notes.rank", "he asked", unit.correlation)
+    assert (entry.by, entry.verb, entry.reason, entry.correlation) == (
+        "rep",
+        "notes.rank",
+        "he asked",
+        unit.correlation,
+    )
     assert entry.body == '{"refused":"notes.rank","why":"not\\ntoday ' + "x" * 300 + '"}'
 
 
@@ -719,7 +765,13 @@ def test_a_refused_act_on_no_record_has_a_subject_of_its_own(setting: Setting, s
 
 
 def reacting(setting: Setting, **reactions: Callable[[Unit, Any, Any], None] | list[Any]) -> Setting:
-    by_name = {"made": UNoteMade, "ranked": UNoteRanked, "shut": UNoteShut, "counted": UPlainCounted, "plain": UPlainMade}
+    by_name = {
+        "made": UNoteMade,
+        "ranked": UNoteRanked,
+        "shut": UNoteShut,
+        "counted": UPlainCounted,
+        "plain": UPlainMade,
+    }
     listed = {by_name[n]: tuple(r) if isinstance(r, list) else (r,) for n, r in reactions.items()}
     return attrs.evolve(setting, reactions=listed)
 
@@ -740,7 +792,9 @@ def test_reactions_run_at_once_depth_first_and_say_what_caused_them(setting: Set
         log.append(f"look {note.stage} {unit.get(UNote, note).version}")
 
     kept(setting, made(), create("p", UPlainMade()))
-    unit = Unit(reacting(setting, ranked=[count, shut, look], counted=lambda *_: log.append("counted"), shut=look), verb="v")
+    unit = Unit(
+        reacting(setting, ranked=[count, shut, look], counted=lambda *_: log.append("counted"), shut=look), verb="v"
+    )
     after = ranked(unit, "n1", 5)
     assert log == ["count 5", "counted", "shut open", "look shut 3", "look shut 3"]
     assert (after.rank, after.stage, after.version) == (5, Stage.SHUT, 3)

@@ -58,7 +58,7 @@ class Attribute:
         if self.name in RESERVED:
             raise Invalid("Attribute.name", "reserved", f"none of {', '.join(sorted(RESERVED))}", redacted(self.name))
         prose("Attribute.description", self.description, empty=True)
-        if self.of not in _CHECKS and not self.words:
+        if not self.words and self.of not in tuple(_CHECKS):
             expected = "str, int, bool, Decimal, date, datetime, a StrEnum, or a tuple of words"
             raise Invalid(f"Attribute {self.name}", "attribute-type", expected, redacted(self.of))
         for word in self.words:
@@ -67,9 +67,10 @@ class Attribute:
     @property
     def words(self) -> tuple[str, ...]:
         """The words to choose from; none if its type is no choice."""
-        if isinstance(self.of, tuple):
-            return self.of
-        return tuple(m.value for m in self.of) if issubclass(self.of, StrEnum) else ()
+        of: Any = self.of  # whatever a host declares: the checks of the declaration ask for its words as well
+        if isinstance(of, type) and issubclass(of, StrEnum):
+            return tuple(m.value for m in of)
+        return cast("tuple[str, ...]", of) if isinstance(of, tuple) else ()
 
     def check(self, value: object) -> AttributeValue:
         """Check a value against the type, and give it as it is kept: instants in UTC, words as plain text.

@@ -270,15 +270,13 @@ def register(
     >>> register(Person("Ana Reyes"), id="cus_1", learned=told).record.source
     <SourceKind.EVENT: 'event'>
     """
-    if referrer == id:
+    if referrer is not None and referrer == id:
         raise Invalid("referrer", "self-reference", "the id of another customer", "the customer's own")
     values = with_values(FrozenDict[AttributeValue](), attributes or {}, known or {})
-    if party is not None:
-        _check_born(party, learned.at, zone)
-        if missing := [n for n, a in (known or {}).items() if a.required and n not in values]:
-            raise Invalid(
-                f"attributes.{missing[0]}", "required", "a value: the host requires it of every customer", "nothing"
-            )
+    missing = [n for n, a in (known or {}).items() if a.required and n not in values]
+    if missing and party is not None:
+        field = f"attributes.{missing[0]}"
+        raise Invalid(field, "required", "a value: the host requires it of every customer", "nothing")
     told = CustomerRegistered(
         party=party,
         registered_at=learned.at if since is None else happened("since", since, at=learned.at),
@@ -293,6 +291,8 @@ def register(
         attributes=values,
         tags=frozenset(all_of("tags", tags, str)),
     )
+    if party is not None:
+        _check_born(party, learned.at, told.zone)
     return create(id, told)
 
 

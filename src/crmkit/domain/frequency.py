@@ -35,7 +35,9 @@ class FrequencyCap(Value):
     purposes: frozenset[Purpose] = frozenset({Purpose.MARKETING, Purpose.RELATIONSHIP, Purpose.RESEARCH})
 
 
-CAPS = (FrequencyCap(most=4, within=days(30)),)
+CAPPED_WITHIN = days(30)
+
+CAPS = (FrequencyCap(most=4, within=CAPPED_WITHIN),)
 """What is held where a host declares nothing else: one contact a week that nobody needs to have."""
 
 
@@ -43,7 +45,7 @@ CAPS = (FrequencyCap(most=4, within=days(30)),)
 
 
 def is_capped(interaction: Interaction, cap: FrequencyCap) -> bool:
-    """Tell whether a contact counts towards a frequency cap: the company turned to the customer, by a person or a machine."""
+    """Tell whether a contact counts towards a cap: the company turned to the customer, by a person or a machine."""
     return (
         is_contact(interaction)
         and interaction.direction is Direction.OUTBOUND
@@ -117,8 +119,8 @@ class Permission:
     """
 
     allowed: bool
-    reasons: tuple[str, ...]
-    objections: tuple[Objection, ...]
+    reasons: tuple[str, ...] = ()
+    objections: tuple[Objection, ...] = ()
 
 
 def cap_objections(

@@ -1,6 +1,6 @@
-"""Health: how well a customer's relationship is, 0 to 100, whose parts add up to it exactly; the risk, and who is left alone.
+"""Health: how well a customer's relationship is, in parts that add up to it exactly; the risk, and who is left alone.
 
-Nothing here asks what a customer is worth. All arithmetic is in whole numbers.
+Health is a number from 0 to 100. Nothing here asks what a customer is worth. All arithmetic is in whole numbers.
 """
 
 from __future__ import annotations
@@ -40,6 +40,18 @@ class Level(StrEnum):
     UNKNOWN = "not enough history"
 
 
+WEIGHTS: FrozenDict[int] = FrozenDict(
+    {Part.SATISFACTION: 40, Part.TREND: 15, Part.ATTENTION: 20, Part.PURCHASES: 15, Part.REQUESTS: 10}
+)
+ALARMS: FrozenDict[int] = FrozenDict(
+    {Part.SATISFACTION: 50, Part.TREND: 40, Part.ATTENTION: 0, Part.PURCHASES: 0, Part.REQUESTS: 75}
+)
+HALF_A_YEAR, A_YEAR = days(180), days(365)
+
+UNATTENDED_AFTER = days(90)
+"""After how long without a person's attention an existing customer has been left alone."""
+
+
 @frozen(kw_only=True)
 class HealthRules(Value):
     """How health and risk are judged. Derive your own with `attrs.evolve`.
@@ -54,16 +66,12 @@ class HealthRules(Value):
         high: how many signs make the risk high; one sign makes it medium.
     """
 
-    weights: FrozenDict[Percent] = FrozenDict(
-        {Part.SATISFACTION: 40, Part.TREND: 15, Part.ATTENTION: 20, Part.PURCHASES: 15, Part.REQUESTS: 10}
-    )
+    weights: FrozenDict[Percent] = WEIGHTS
     window: timedelta = WINDOW
-    attention: timedelta = days(180)
-    purchases: timedelta = days(365)
+    attention: timedelta = HALF_A_YEAR
+    purchases: timedelta = A_YEAR
     per_request: Percent = 25
-    alarms: FrozenDict[Percent] = FrozenDict(
-        {Part.SATISFACTION: 50, Part.TREND: 40, Part.ATTENTION: 0, Part.PURCHASES: 0, Part.REQUESTS: 75}
-    )
+    alarms: FrozenDict[Percent] = ALARMS
     high: Count = 2
 
     def __agree__(self) -> None:
@@ -128,9 +136,9 @@ def health(
 ) -> Health:
     """Judge how well a relationship is, 0 to 100: the weighted mean of the parts that are known.
 
-    The points of the parts add up to the score exactly: what rounding leaves over goes, one each, to the parts that lost
-    most by it (the method of largest remainders). Who was never measured, bought nothing and had nobody's attention has no
-    health yet: the answer is "not enough history".
+    The points of the parts add up to the score exactly: what rounding leaves over goes, one each, to the parts that
+    lost most by it (the method of largest remainders). Who was never measured, bought nothing and had nobody's
+    attention has no health yet: the answer is "not enough history".
 
     Args:
         measurements: of the customer or of one relationship, in any order.

@@ -1,9 +1,9 @@
 """Interactions: every contact with a customer, every attempt at one, every finding and every note.
 
-What counts as contact is decided here, once. A conversation is a contact; an attempt, a finding and a note never are. Who
-turned to whom (direction), whether anybody had asked (stance), and what the company's side was (mode) each change answers of
-their own; `tests/domain/test_interactions.py` flips each of them alone and finds exactly this table (the frequency cap and the report on
-effort are in `frequency` and `effort`):
+What counts as contact is decided here, once. A conversation is a contact; an attempt, a finding and a note never are.
+Who turned to whom (direction), whether anybody had asked (stance), and what the company's side was (mode) each change
+answers of their own; `tests/domain/test_interactions.py` flips each of them alone and finds exactly this table (the
+frequency cap and the report on effort are in `frequency` and `effort`):
 
 | flipped alone | `keeps_cadence` | `is_attention` | `is_capped` | effort report | `is_personal` |
 | --- | --- | --- | --- | --- | --- |
@@ -336,8 +336,8 @@ def converse(
         id: the id of the new record.
 
     Raises:
-        Invalid: rule `future`; `past` (what is announced is over); `mode`, `required`, `nobody`, `inbound` or `reactive`,
-            the fields contradict each other; or a value cannot be.
+        Invalid: rule `future`; `past` (what is announced is over); `mode`, `required`, `nobody`, `inbound` or
+            `reactive`, the fields contradict each other; or a value cannot be.
 
     >>> from datetime import timezone
     >>> now = datetime(2026, 1, 5, tzinfo=timezone.utc)
@@ -380,7 +380,7 @@ def attempt(
     at: datetime,
     id: str,  # noqa: A002
 ) -> Change[Interaction]:
-    """Record an attempt at a contact: nobody answered, a voicemail was left, the e-mail came back. It never counts as contact.
+    """Record an attempt at a contact, which never counts as one: nobody answered, the e-mail came back.
 
     The arguments are those of `converse`; a missed call of the customer's is an inbound attempt, and may be a request.
 
@@ -572,7 +572,7 @@ def is_personal(
     *,
     personal: frozenset[Channel] = PERSONAL_CHANNELS,
 ) -> bool:
-    """Tell whether a person's touch was felt: somebody talked with the customer on a personal channel. Voicemail is not.
+    """Tell whether a person's touch was felt: somebody talked with the customer on a personal channel, no voicemail.
 
     >>> is_personal(Channel.PHONE, Mode.OPERATIONAL, InteractionKind.CONVERSATION)
     True

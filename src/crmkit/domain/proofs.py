@@ -122,7 +122,7 @@ def signals_to_try(buying: Buying, mapping: Sequence[EvidenceRule]) -> tuple[str
 
 
 def known_by(tie: Relationship, at: datetime) -> datetime:
-    """Give when all that a step would rest on was known: no step is stamped before its evidence, or before the stage."""
+    """Give when all that a step would rest on was known: it is not stamped before its evidence, or the stage."""
     return max(at, tie.since, *(tally.last for tally in tie.evidence.values()))
 
 

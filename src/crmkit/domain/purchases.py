@@ -155,7 +155,7 @@ class Sale(Value):
             Invalid: rule `required` (neither), `sum` (they differ), or a value cannot be.
 
         >>> from datetime import timezone
-        >>> items = [Item(product="bell", amount=Money("5.00", "EUR")), Item(product="lamp", amount=Money("9.50", "EUR"))]
+        >>> items = [Item.priced("bell", "5.00 EUR"), Item.priced("lamp", "9.50 EUR")]
         >>> str(Sale.of(items=items, at=datetime(2026, 1, 5, tzinfo=timezone.utc)).total)
         '14.50 EUR'
         """

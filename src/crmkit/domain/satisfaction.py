@@ -1,7 +1,8 @@
 """Satisfaction: how content customers are at each step of the buying cycle and after it, and what follows for them.
 
-A customer is measured on whatever scale was asked; every answer is kept as it was given, and as a score from 0 to 100. From the
-scores come the score per step and the trend; `health` goes on from there. All arithmetic is in whole numbers, halves up.
+A customer is measured on whatever scale was asked; every answer is kept as it was given, and as a score from 0 to
+100. From the scores come the score per step and the trend; `health` goes on from there. All arithmetic is in whole
+numbers, halves up.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ def score_of(answer: int, scale: Scale) -> int:
     >>> [score_of(answer, Scale.ONE_TO_SEVEN) for answer in range(1, 8)]
     [0, 17, 33, 50, 67, 83, 100]
     """
-    if scale not in ENDS:
+    if type(scale) not in (Scale, str) or scale not in ENDS:
         raise Invalid("Satisfaction.scale", "word", f"one of {', '.join(Scale)}", redacted(scale))
     low, high = ENDS[Scale(scale)]
     if type(answer) is not int or not low <= answer <= high:
@@ -295,6 +296,7 @@ def recent(measurements: Iterable[Satisfaction], within: timedelta, at: datetime
 
 
 def mean(scores: Iterable[int]) -> int:
+    """Give the mean of some scores, halves up."""
     some = list(scores)
     return rounded(sum(some), len(some))
 

@@ -54,9 +54,7 @@ REACHED_BY: dict[Channel, Means] = {
 
 SELF_SERVICE_CHANNELS = frozenset({Channel.WEB_FORM, Channel.KIOSK, Channel.PORTAL})
 
-PERSONAL_CHANNELS = frozenset(
-    {Channel.VISIT, Channel.PHONE, Channel.AUDIO_CALL, Channel.VIDEO_CALL, Channel.LETTER}
-)
+PERSONAL_CHANNELS = frozenset({Channel.VISIT, Channel.PHONE, Channel.AUDIO_CALL, Channel.VIDEO_CALL, Channel.LETTER})
 """Channels on which a person's touch is felt: a voice, a face, a hand that wrote."""
 
 
@@ -75,7 +73,7 @@ class Stance(StrEnum):
 
 
 class Mode(StrEnum):
-    """What the company's side was: a person (operational), the customer at automated tools (collaborative), or an analysis.
+    """What the company's side was: a person (operational), automated tools (collaborative), or an analysis.
 
     The three are the field's own: operational, collaborative and analytical CRM. An analytical finding is no contact.
     """
@@ -128,8 +126,9 @@ class Contact(Value):
 class BuyingStep(StrEnum):
     """Where somebody stands in the buying cycle, in its order: what contacts, notes and satisfaction are about.
 
-    The first four and the last are the buyer decision process of Engel, Kollat and Blackwell, as every textbook of marketing
-    has it; what happens between the purchase and the time after it is told apart, because satisfaction differs there.
+    The first four and the last are the buyer decision process of Engel, Kollat and Blackwell, as every textbook of
+    marketing has it; what happens between the purchase and the time after it is told apart, because satisfaction
+    differs there.
     """
 
     PROBLEM_RECOGNITION = "problem-recognition"
@@ -158,7 +157,9 @@ def happened(name: str, when: datetime, *, at: datetime) -> datetime:
     """
     then = instant(name, when)
     if then > at + CLOCK_TOLERANCE:
-        raise Invalid(name, "future", "an instant that has come: what is to come is planned, not recorded", "a later one")
+        raise Invalid(
+            name, "future", "an instant that has come: what is to come is planned, not recorded", "a later one"
+        )
     return then
 
 

@@ -36,7 +36,7 @@ Typed = Callable[[str, Any], Scalar]
 
 DECIMAL_PLACES = 6
 LONGEST_PAGE = 10_000
-DEEPEST = 100
+DEEPEST = 30
 
 _MILLIONTH = Decimal(1).scaleb(-DECIMAL_PLACES)
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])

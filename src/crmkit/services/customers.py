@@ -795,7 +795,7 @@ class Customers(Service):
 
     def _learned(self, source: Source, detail: str) -> Provenance:
         u = self.unit
-        said = source or (SourceKind.CUSTOMER if u.by.startswith(PORTAL) else SourceKind.STAFF)
+        said = source if source is not None else (SourceKind.CUSTOMER if u.by.startswith(PORTAL) else SourceKind.STAFF)
         return Provenance(at=u.at, by=u.by, source=said, detail=detail)
 
     def _named(self, contacts: Iterable[ContactPoint]) -> list[ContactPoint]:

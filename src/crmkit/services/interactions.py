@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from crmkit.domain import consents, effort, frequency, gaps, interactions, tasks
-from crmkit.domain.consents import Consent
+from crmkit.domain import effort, frequency, gaps, interactions, tasks
 from crmkit.domain.customers import Customer
 from crmkit.domain.effort import NEW_FOR, EffortReport
-from crmkit.domain.frequency import CAPS, Frequency, FrequencyCap, Objection, Permission
+from crmkit.domain.frequency import CAPPED_WITHIN, CAPS, Frequency, FrequencyCap, Permission
 from crmkit.domain.gaps import Gap
 from crmkit.domain.interactions import (
     Announcement,
@@ -20,18 +19,18 @@ from crmkit.domain.interactions import (
     Outcome,
     RequestStatus,
 )
-from crmkit.domain.purchases import Purchase, PurchaseStatus
-from crmkit.domain.relationships import Relationship, check_contact
+from crmkit.domain.purchases import Purchase
+from crmkit.domain.relationships import Relationship
 from crmkit.domain.tasks import Task
 from crmkit.domain.words import BuyingStep, Channel, Contact, Direction, Mode, Purpose, Stance
 from crmkit.errors import Refusal
 from crmkit.kernel.ids import Ref
-from crmkit.kernel.machine import days
 from crmkit.kernel.query import Where, everything, field
 from crmkit.kernel.record import KINDS, Change, Record
 from crmkit.services.paging import batches, every
+from crmkit.services.permission import judged, lasting, refuse_unless_allowed
 from crmkit.services.policy import PORTAL
-from crmkit.services.ties import known, reading, rules_for
+from crmkit.services.ties import rules_for
 from crmkit.services.unit import Listed, Service, Unit, customer_of, verb
 
 BATCH = 500
@@ -67,16 +66,16 @@ class Interactions(Service):
     ) -> Interaction:
         """Record a contact that took place. A visit or callback that was announced becomes a task in the same commit.
 
-        Outbound contacts are held against the rules of the customer's relationships: of the one that `about` names, or of
-        all that last; one that allows it is enough.
+        Outbound contacts are held against the rules of the customer's relationships: of the one that `about` names,
+        or of all that last; one that allows it is enough.
 
         Args:
             customer: with whom.
             channel: how.
             direction: who turned to whom.
             stance: whether anybody had asked; inbound contacts are taken for reactive, outbound ones for proactive.
-            mode: a person on the company's side (operational), or the customer at automated tools (collaborative), which is
-                what a portal actor's contacts are taken for.
+            mode: a person on the company's side (operational), or the customer at automated tools (collaborative),
+                which is what a portal actor's contacts are taken for.
             purpose: what it was for.
             at: when; now if nothing is said.
             by: who acted on the company's side; the actor if nobody is named, nobody for a collaborative contact.
@@ -101,15 +100,17 @@ class Interactions(Service):
         >>> from crmkit import CRM, Person
         >>> crm = CRM.open("memory://").acting_as("rep-lito")
         >>> ana = crm.customers.register(Person("Ana Reyes"))
-        >>> call = crm.interactions.record(ana, Channel.PHONE, Direction.INBOUND, summary="Asks for a quote.", minutes=4)
+        >>> call = crm.interactions.record(ana, Channel.PHONE, Direction.INBOUND, minutes=4)
         >>> call.by, str(call.mode), str(call.stance)
         ('rep-lito', 'operational', 'reactive')
         """
         u = self.unit
         whom = u.get(Customer, customer)
         ref = _about(u, whom.id, about)
-        contact = _contact(u, channel, direction, stance, mode, purpose, by, ref, trait)
-        _ask(u, whom, contact, ref, at)
+        contact = _contact(
+            u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
+        )
+        refuse_unless_allowed(u, whom, contact, ref, at=at)
         change = interactions.converse(
             whom.id,
             contact,
@@ -151,9 +152,10 @@ class Interactions(Service):
         announces: Announcement | None = None,
         reason: str = "",
     ) -> Interaction:
-        """Record an attempt at a contact: nobody answered, a voicemail was left, the e-mail came back. It is no contact.
+        """Record an attempt at a contact, which never counts as one: nobody answered, the e-mail came back.
 
-        The arguments are those of `record`; a missed call of the customer's is an inbound attempt, and may be a request.
+        The arguments are those of `record`; a missed call of the customer's is an inbound attempt, and may be a
+        request.
 
         Raises:
             NotFound: as `record`.
@@ -170,8 +172,10 @@ class Interactions(Service):
         u = self.unit
         whom = u.get(Customer, customer)
         ref = _about(u, whom.id, about)
-        contact = _contact(u, channel, direction, stance, mode, purpose, by, ref, trait)
-        _ask(u, whom, contact, ref, at)
+        contact = _contact(
+            u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
+        )
+        refuse_unless_allowed(u, whom, contact, ref, at=at)
         change = interactions.attempt(
             whom.id,
             contact,
@@ -234,7 +238,7 @@ class Interactions(Service):
         at: datetime | None = None,
         reason: str = "",
     ) -> Interaction:
-        """Take a note about a customer, a contact or an order, at any step of the sales cycle. It never counts as contact.
+        """Take a note about a customer, a contact or an order, at any step of the sales cycle.
 
         Args:
             customer: about whom.
@@ -331,14 +335,14 @@ class Interactions(Service):
             u,
             channel or asked.channel or Channel.EMAIL,
             Direction.OUTBOUND,
-            Stance.REACTIVE,
-            mode,
-            purpose or asked.purpose or Purpose.SERVICE,
-            by,
-            asked.about,
-            trait,
+            stance=Stance.REACTIVE,
+            mode=mode,
+            purpose=purpose or asked.purpose or Purpose.SERVICE,
+            by=by,
+            about=asked.about,
+            trait=trait,
         )
-        _ask(u, whom, contact, asked.about, at)
+        refuse_unless_allowed(u, whom, contact, asked.about, at=at)
         change = interactions.converse(
             whom.id,
             contact,
@@ -474,7 +478,7 @@ class Interactions(Service):
     # questions
 
     @verb
-    def frequency(self, customer: Customer | str, *, within: timedelta = days(30)) -> Frequency:
+    def frequency(self, customer: Customer | str, *, within: timedelta = CAPPED_WITHIN) -> Frequency:
         """Count the contacts with a customer in a time up to now; attempts stand apart.
 
         Raises:
@@ -534,19 +538,21 @@ class Interactions(Service):
         u = self.unit
         whom = u.get(Customer, customer)
         ref = _about(u, whom.id, about)
-        contact = _contact(u, channel, Direction.OUTBOUND, stance, mode, purpose, by, ref, trait)
-        reasons, objections = _judged(u, whom, contact, ref, at=u.at, contact_point=contact_point)
+        contact = _contact(
+            u, channel, Direction.OUTBOUND, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
+        )
+        by_rules = judged(u, whom, contact, ref, at=u.at, contact_point=contact_point)
         span = max((cap.within for cap in caps), default=timedelta(0))
         recent = tuple(_since(u, whom.id, u.at - span))
-        objections += frequency.cap_objections(recent, caps, channel=contact.channel, purpose=contact.purpose, at=u.at)
-        return Permission(not objections, reasons, objections)
+        by_caps = frequency.cap_objections(recent, caps, channel=contact.channel, purpose=contact.purpose, at=u.at)
+        return Permission(by_rules.allowed and not by_caps, by_rules.reasons, by_rules.objections + by_caps)
 
     @verb
     def effort(self, since: datetime, until: datetime, *, new_for: timedelta = NEW_FOR) -> EffortReport:
         """Show the effort spent on new against existing customers in a time, by kind of customer, mode and direction.
 
-        A customer is new until `new_for` after the first purchase or the beginning of the first relationship, and as long
-        as there is neither.
+        A customer is new until `new_for` after the first purchase or the beginning of the first relationship, and as
+        long as there is neither.
 
         Args:
             since: from when.
@@ -554,12 +560,10 @@ class Interactions(Service):
             new_for: how long a customer counts as new.
 
         >>> from crmkit import CRM, Person
-        >>> from crmkit.services.clock import system_clock
         >>> crm = CRM.open("memory://")
         >>> ana = crm.customers.register(Person("Ana Reyes"))
-        >>> _ = crm.interactions.record(ana, Channel.VISIT, Direction.OUTBOUND, minutes=45)
-        >>> now = system_clock()
-        >>> crm.interactions.effort(now - days(1), now + days(1)).of(effort.Group.NEW)
+        >>> visit = crm.interactions.record(ana, Channel.VISIT, Direction.OUTBOUND, minutes=45)
+        >>> crm.interactions.effort(visit.at, visit.at + timedelta(hours=1)).of(effort.Group.NEW)
         Effort(contacts=1, attempts=0, minutes=45)
         """
         u = self.unit
@@ -595,6 +599,7 @@ def _contact(
     u: Unit,
     channel: Channel,
     direction: Direction,
+    *,
     stance: Stance | None,
     mode: Mode | None,
     purpose: Purpose,
@@ -603,12 +608,11 @@ def _contact(
     trait: str | None,
 ) -> Contact:
     """Fill in what was not said."""
-    way = Direction(direction)
     how = mode or (Mode.COLLABORATIVE if u.by.startswith(PORTAL) else Mode.OPERATIONAL)
     return Contact(
         channel=channel,
-        direction=way,
-        stance=stance or (Stance.PROACTIVE if way is Direction.OUTBOUND else Stance.REACTIVE),
+        direction=direction,
+        stance=stance or (Stance.PROACTIVE if direction == Direction.OUTBOUND else Stance.REACTIVE),
         mode=how,
         purpose=purpose,
         by=u.by if by is None and how == Mode.OPERATIONAL else by,
@@ -622,7 +626,7 @@ def _ref(about: Record | Ref | None) -> Ref | None:
 
 
 def _about(u: Unit, customer: str, about: Record | Ref | None) -> Ref | None:
-    """Check that what an interaction is about is there and concerns the customer; the host's own things are not looked up."""
+    """Check that what an interaction is about is there and the customer's; the host's own things are not looked up."""
     ref = _ref(about)
     if ref is not None and ref.kind in KINDS:
         whose = customer_of(u.get(KINDS[ref.kind].cls, ref.id))
@@ -630,60 +634,6 @@ def _about(u: Unit, customer: str, about: Record | Ref | None) -> Ref | None:
             reasons = (f"{ref} belongs to somebody else",)
             raise Refusal(f"an interaction with customer {customer}", "interaction.other-customer", reasons)
     return ref
-
-
-def _judged(
-    u: Unit, customer: Customer, contact: Contact, about: Ref | None, *, at: datetime, contact_point: str | None = None
-) -> tuple[tuple[str, ...], tuple[Objection, ...]]:
-    """Ask the relationships that a contact may belong to: what speaks for it, and what against it if none allows it."""
-    log = u.find(Consent, field("customer") == customer.id)
-    decision = consents.effective(log, contact.purpose, contact.channel, contact_point, at=at)
-    asked = (reading(u, tie) for tie in _lasting(u, customer.id) if _concerns(about, tie))
-    ties = [(tie, rules) for tie, rules in asked if tie.ended is None]
-    if not ties:
-        if decision.allowed or contact.purpose is Purpose.TRANSACTION:
-            return (*decision.reasons, "no relationship speaks against it"), ()
-        return (), (Objection("consent", decision.reasons, ("ask for consent",)),)
-    still_open = (field("customer") == customer.id) & (field("status") == PurchaseStatus.OPEN)
-    transactions = [each.id for each in u.find(Purchase, still_open)]
-    objections: list[Objection] = []
-    for tie, rules in ties:
-        try:
-            return (
-                check_contact(
-                    tie,
-                    rules,
-                    contact,
-                    consent=decision.said,
-                    open_transactions=transactions,
-                    traits=known(customer).traits,
-                    at=at,
-                ),
-                (),
-            )
-        except Refusal as refusal:
-            objections.append(Objection(refusal.rule, refusal.reasons, refusal.instead))
-    return (), tuple(objections)
-
-
-def _lasting(u: Unit, customer: str) -> tuple[Relationship, ...]:
-    lasting = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
-    return u.find(Relationship, lasting, order=("began",))
-
-
-def _concerns(about: Ref | None, tie: Relationship) -> bool:
-    return about is None or about.kind != Relationship.__kind__.name or about.id == tie.id
-
-
-def _ask(u: Unit, customer: Customer, contact: Contact, about: Ref | None, at: datetime | None) -> None:
-    """Refuse an outbound contact that no relationship allows."""
-    if contact.direction is not Direction.OUTBOUND:
-        return
-    _, objections = _judged(u, customer, contact, about, at=at or u.at)
-    if objections:
-        first = objections[0]
-        reasons = tuple(reason for each in objections for reason in each.reasons)
-        raise Refusal(f"customer {customer.id}", first.rule, reasons, first.instead)
 
 
 def _save(u: Unit, change: Change[Interaction]) -> Interaction:
@@ -718,6 +668,6 @@ def unserved_is_gap(u: Unit, interaction: Interaction, _: InteractionRecorded) -
     """A request that no relationship of the customer can serve is recorded as a gap."""
     if interaction.request is None or not interaction.topic:
         return
-    ties = _lasting(u, interaction.customer)
+    ties = lasting(u, interaction.customer)
     if ties and not any(gaps.means_for(rules_for(u, tie), interaction.topic) for tie in ties):
         u.save(gaps.find_gap(interaction.customer, ties[0].id, interaction.topic, id=u.new_id(Gap), at=u.at))

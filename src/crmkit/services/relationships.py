@@ -30,7 +30,7 @@ from crmkit.kernel.machine import Moved, Option, Refused
 from crmkit.kernel.machine.migration import Plan, Stored
 from crmkit.kernel.query import Found, Where, everything, field, predicate, resolve
 from crmkit.services.paging import every
-from crmkit.services.ties import acting, caught_up, known, reading, rules_for, versions_of
+from crmkit.services.ties import acting, caught_up, known, reading, rules_for
 from crmkit.services.unit import Listed, Service, Unit, verb
 
 BATCH = 500
@@ -847,7 +847,7 @@ class Relationships(Service):
         0
         """
         u = self.unit
-        versions = versions_of(u)
+        versions = u.setting.declared.versions
         stored = (
             Stored(
                 tie.id,
@@ -888,7 +888,7 @@ class Relationships(Service):
         """
         u = self.unit
         u.ask(None)
-        versions = versions_of(u)
+        versions = u.setting.declared.versions
         where = field("lifecycle") != str(versions.current.version)
         page = u.page(Relationship, where, limit=limit, after=after)
         done, refused = 0, list[str]()

@@ -9,15 +9,14 @@ import attrs
 
 from crmkit.domain import health, satisfaction
 from crmkit.domain.customers import Customer
-from crmkit.domain.health import HEALTH_RULES, Health, HealthRules, Level, Risk, Unattended
+from crmkit.domain.health import HEALTH_RULES, UNATTENDED_AFTER, Health, HealthRules, Level, Risk, Unattended
 from crmkit.domain.interactions import Interaction, InteractionKind, RequestStatus
 from crmkit.domain.purchases import Purchase
 from crmkit.domain.relationships import Relationship
-from crmkit.domain.satisfaction import Satisfaction as Measurement
 from crmkit.domain.satisfaction import WINDOW, Scale, Source, StepScore, Trend
+from crmkit.domain.satisfaction import Satisfaction as Measurement
 from crmkit.domain.words import BuyingStep, Mode
 from crmkit.errors import Refusal
-from crmkit.kernel.machine import days
 from crmkit.kernel.query import Where, everything, field
 from crmkit.services.interactions import first_dates
 from crmkit.services.paging import Results, every
@@ -264,13 +263,13 @@ class Satisfaction(Service):
 
     @verb
     def unattended(
-        self, *, within: timedelta = days(90), limit: int = 100, after: str | None = None
+        self, *, within: timedelta = UNATTENDED_AFTER, limit: int = 100, after: str | None = None
     ) -> Results[Unattended]:
-        """Look at a page of customers, in the order of their ids, and give the existing ones whom nobody has attended to.
+        """Look at a page of customers, in the order of their ids, and give the existing ones left without attention.
 
-        Existing is who has bought or has a relationship. Attention is a conversation with a person of the company, whoever
-        turned to whom. What a customer is worth is not asked. `relationships.neglected` tells the same per relationship,
-        where the use of tools is attention enough if its type says so.
+        Existing is who has bought or has a relationship. Attention is a conversation with a person of the company,
+        whoever turned to whom. What a customer is worth is not asked. `relationships.neglected` tells the same per
+        relationship, where the use of tools is attention enough if its type says so.
 
         Args:
             within: how long without attention is too long.
@@ -367,6 +366,3 @@ def _attended(u: Unit, customers: Iterable[str], within: timedelta) -> dict[str,
             for each in every(u, Interaction, field("customer").in_(left) & when & talked):
                 attended[each.customer] = max(attended.get(each.customer, each.at), each.at)
     return attended
-
-
-Satisfactions = Satisfaction

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from crmkit.domain import moves, proofs, relationships
 from crmkit.domain.customers import Customer
@@ -15,7 +14,6 @@ from crmkit.domain.relationships import Known, Relationship
 from crmkit.domain.words import Contact
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.machine import Refused
-from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.record import Change
 from crmkit.services.unit import Unit
 
@@ -91,12 +89,6 @@ def rules_for(u: Unit, tie: Relationship) -> TypeRules:
     return rules_of(u.setting.declared.types, tie.type)
 
 
-def versions_of(u: Unit) -> Versions[Any, Any, Facts]:
-    """Give the lifecycle and the older versions of it that the host has declared."""
-    declared = u.setting.declared
-    return getattr(declared, "versions", None) or Versions(declared.lifecycle)
-
-
 def acting(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]:
     """Give a relationship to act on, as time has left it, and the rules of its type."""
     tie, _ = caught_up(u, u.act_on(Relationship, which), until=u.at)
@@ -116,7 +108,7 @@ def _what_time_did(
     u: Unit, tie: Relationship, rules: TypeRules, *, until: datetime
 ) -> Iterator[tuple[Change[Relationship], datetime]]:
     """Give the migration that is due, then the moves and warnings, each with its stamp."""
-    migration = moves.migrate(tie, versions_of(u), rules, at=u.at)
+    migration = moves.migrate(tie, u.setting.declared.versions, rules, at=u.at)
     if migration is not None:
         yield migration, u.at
         tie = migration.record

@@ -93,7 +93,8 @@ class Timeline(Service):
 
         Args:
             customer: whose timeline.
-            types: only these: names of events (`"purchase.recorded"`) or of kinds (`"purchase"`); all if nothing is said.
+            types: only these: names of events (`"purchase.recorded"`) or of kinds (`"purchase"`); all if nothing is
+                said.
             before: only entries before this position.
             after: only entries after this position.
             limit: how many on a page, at least one.
@@ -154,7 +155,7 @@ class Timeline(Service):
         limit: int = 50,
         newest_first: bool = False,
     ) -> TimelinePage:
-        """Give a page of the whole journal of the tenant: the audit trail, the oldest entry first if nothing else is said.
+        """Give a page of the whole journal of the tenant, the audit trail, the oldest entry first.
 
         Args:
             types: only these, as for `of`.
@@ -175,7 +176,7 @@ class Timeline(Service):
         return _page(self.unit, None, types, before, after, limit, newest_first=newest_first)
 
 
-def _page(
+def _page(  # noqa: PLR0917 - the window, as the journal takes it
     u: Unit,
     about: Ref | None,
     types: Collection[str],
@@ -212,7 +213,7 @@ def _asked(recorded: Recorded, types: Collection[str], only: Ref | None) -> bool
 
 
 def _visible(u: Unit, chunk: tuple[Recorded, ...]) -> list[Recorded]:
-    """Leave out entries on records that the actor may not see. Where the policy shows all of a kind, nothing is read."""
+    """Leave out entries on records that the actor may not see; where the policy shows all, nothing is read."""
     policy, actor = u.setting.policy, u.setting.actor
     ids: dict[str, set[str]] = {}
     for each in chunk:
@@ -299,9 +300,13 @@ TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
     moves.RelationshipAdvanced: lambda event: f"Moved from {event.source} to {event.stage}",
     moves.RelationshipWarned: lambda event: f"Warned: no sign of life in {event.stage}",
     moves.RelationshipDissolved: lambda event: f"Relationship ended: {event.cause or 'no cause given'}",
-    moves.RelationshipReengaged: lambda event: f"Came back{' by a purchase' if event.own_purchase else ''}: episode {event.episode}",
+    moves.RelationshipReengaged: lambda event: (
+        f"Came back{' by a purchase' if event.own_purchase else ''}: episode {event.episode}"
+    ),
     proofs.PurchaseNoted: _shown,
-    consents.ConsentRecorded: lambda event: f"Consent {_spelled(str(event.status)).lower()}: {event.purpose or 'any contact'}",
+    consents.ConsentRecorded: lambda event: (
+        f"Consent {_spelled(str(event.status)).lower()}: {event.purpose or 'any contact'}"
+    ),
     interactions.InteractionRecorded: _contact,
     purchases.PurchaseRecorded: lambda event: f"Bought for {event.total}",
     purchases.PurchaseRefunded: lambda event: f"Refunded {event.refunds[-1].amount}",

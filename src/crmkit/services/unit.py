@@ -131,7 +131,7 @@ class Unit:
         self._erase: list[str] = []
         self._causes: list[int] = []
         self._rows: dict[tuple[str, str], tuple[Record, Row]] = {}
-        self._related: dict[tuple[str, str], dict[str, list[str]]] = {}
+        self._related: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
         self._undo: list[tuple[tuple[str, str], Record | None, int | None, bool, int | None]] = []
         self._denied: Record | None = None
         self._over = False
@@ -246,8 +246,8 @@ class Unit:
     def related(self, cls: type[R], column: str, values: Iterable[str]) -> dict[str, tuple[R, ...]]:
         """Give by value all records whose column has it, in one read, and without any the next time in this unit.
 
-        So a verb on many records reads what its reactions will ask for at once. For columns that never change, such as the
-        customer whom a record is about.
+        So a verb on many records reads what its reactions will ask for at once. For columns that never change, such as
+        the customer whom a record is about.
         """
         name = cls.__kind__.name
         known = self._related.setdefault((name, column), {})
@@ -255,16 +255,16 @@ class Unit:
         unread = [v for v in wanted if v not in known]
         for some in (unread[i : i + IN_ONE_READ] for i in range(0, len(unread), IN_ONE_READ)):
             found = self.find(cls, field(column).in_(some))
-            known.update({v: [] for v in some})
+            known.update({v: {} for v in some})
             for record in found:
-                known[getattr(record, column)].append(record.id)
+                known[getattr(record, column)][record.id] = None
         return {v: tuple(cast("R", r) for i in known[v] if (r := self._seen.get((name, i)))) for v in wanted}
 
     def _relate(self, record: Record) -> None:
         """Let a new record be found by `related`, where its like was read before."""
         for (name, column), known in self._related.items():
             if name == type(record).__kind__.name and (ids := known.get(getattr(record, column))) is not None:
-                ids.append(record.id)
+                ids[record.id] = None
 
     def page(
         self,

@@ -92,8 +92,8 @@ def test_what_is_allowed_is_what_a_step_allows(machine, facts):
         json.dumps(refused.as_dict())
 
 
-@given(machines(), FACTS)
-def test_each_guard_is_asked_at_most_once_in_a_step(machine, facts):
+@given(machines(), FACTS, CAUSES)
+def test_each_guard_is_asked_at_most_once_in_a_step(machine, facts, cause):
     """Guards may be dear: no step asks one twice, however many edges share it."""
     asked = Counter()
     for state in machine.states:
@@ -102,7 +102,7 @@ def test_each_guard_is_asked_at_most_once_in_a_step(machine, facts):
             watched = [watch(check, asked) for check in GUARDS]
             swapped = dict(zip(GUARDS, watched, strict=True))
             twin = machine_of([swap(one, swapped) for one in machine.edges], len(machine.states))
-            outcome = twin.step(state, signal, facts, cause=Cause.WHIM, previous=Node.A)
+            outcome = twin.step(state, signal, facts, cause=cause, previous=Node.A)
             if isinstance(outcome, Refused):
                 _ = outcome.allowed, outcome.blocked, outcome.allowed
             assert all(times == 1 for times in asked.values())

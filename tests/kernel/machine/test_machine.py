@@ -323,6 +323,7 @@ def test_the_end_of_the_calendar_is_no_error():
     assert RELATIONSHIP.deadlines("exploration", naive) == ()
     exact = datetime.max.replace(tzinfo=UTC) - days(180)
     assert len(RELATIONSHIP.deadlines("exploration", exact)) == 1
+    assert RELATIONSHIP.deadlines("exploration", exact + timedelta(microseconds=1)) == ()
 
 
 def test_windows_find_what_is_due_by_state_and_age():

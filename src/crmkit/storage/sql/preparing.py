@@ -42,6 +42,7 @@ class _Plan:
         self._sql, self._kinds, self._mode = database.sql, kinds, mode
         self._fixed = Fixed(metadata)
         self._tables = {kind.name: table_of(kind, metadata) for kind in kinds}
+        self._every = [*self._fixed.tables, *self._tables.values()]
         self._layouts = {"crmkit": LAYOUT, **{f"kind {kind.name}": kind.schema for kind in kinds}}
 
     def records(self, kind: Kind[Any], found: Found) -> Records:
@@ -54,7 +55,7 @@ class _Plan:
     def look(self, connection: sqlite3.Connection) -> tuple[Found, list[Difference]]:
         """Tell what is there, and how it differs."""
         found = sqlite.layout(connection)
-        some = differences(found, [*self._fixed.tables, *self._tables.values()], sqlite.DIALECT)
+        some = differences(found, self._every, sqlite.DIALECT)
         return found, [*some, *self._outdated(connection, found)]
 
     def _now(self, connection: sqlite3.Connection) -> Mapping[str, int]:
@@ -100,6 +101,7 @@ class _Plan:
         for difference in some:
             for step in difference.cure or ():
                 connection.execute(str(step.compile(dialect=sqlite.DIALECT)))
+        sqlite.teach(connection, self._every)
         stale = {difference.stale for difference in some}
         for kind in self._kinds:
             if kind.name in stale:

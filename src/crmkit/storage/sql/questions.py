@@ -24,35 +24,33 @@ Plan = tuple[Any, ...]
 Among = Callable[[Any], Any]
 
 _LAST: Final = "\U0010ffff"
-_WIDE: Final = 8  # more parts than this stand in parentheses, halved: engines limit how deep an expression may be
+_FEW: Final = 8  # engines limit how deep an expression and its parentheses may be: SQLite at 1,000 and 100
+_MANY: Final = 50
+_KEPT: Final = 1000  # more shapes than a program asks; whoever makes them up begins again
 
 
 class Statement(NamedTuple):
-    """SQL text and which values it takes in which order."""
+    """SQL text, and what picks its parameters, in their order, from the values."""
 
     sql: str
-    constants: tuple[Any, ...]
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]
 
-    def bound(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """Give the parameters for the driver."""
-        return self.pick((*values, *self.constants))
 
+def compiled(statement: Any, dialect: Any, names: Sequence[str], end: str = "") -> Statement:
+    """Compile a statement whose parameters have these names, in whatever order they stand in it.
 
-def compiled(statement: Any, dialect: Any, names: Mapping[str, int]) -> Statement:
-    """Compile a statement; `names` says where the value of each parameter stands. What SQLAlchemy adds comes after."""
+    Raises:
+        Misuse: SQLAlchemy has made a parameter of its own, out of a literal.
+    """
     made = statement.compile(dialect=dialect)
-    constants: list[Any] = []
-    places: list[int] = []
-    for name in made.positiontup or ():
-        if name in names:
-            places.append(names[name])
-        else:  # a literal that SQLAlchemy made a parameter, such as the offset of a limit
-            places.append(len(names) + len(constants))
-            constants.append(made.params[name])
+    asked = [*(made.positiontup or ()), *([end] if end else [])]
+    if unknown := set(asked) - set(names):
+        raise Misuse(f"{made} takes parameters that nobody gives: {unknown}")
+    sql = f"{made} LIMIT ?" if end else str(made)
+    places = [names.index(n) for n in asked]
     if len(places) > 1:
-        return Statement(str(made), tuple(constants), itemgetter(*places))
-    return Statement(str(made), tuple(constants), itemgetter(slice(places[0], places[0] + 1)))
+        return Statement(sql, itemgetter(*places))
+    return Statement(sql, itemgetter(slice(places[0], places[0] + 1) if places else slice(0)))
 
 
 def in_order(statement: Any, dialect: Any, *names: str) -> str:
@@ -67,34 +65,62 @@ def in_order(statement: Any, dialect: Any, *names: str) -> str:
     return str(made)
 
 
-def plan(where: Where, values: list[Any]) -> Plan:  # noqa: C901, PLR0911 - one case per node
+def plan(where: Where, values: list[Any]) -> Plan:
     """Take a resolved condition apart: give its shape, and add its values in the order in which SQL binds them."""
-    match where:
-        case Compare(name, op, value):
-            if value is None:
-                return ("null", name) if op == "eq" else ("some", name) if op == "ne" else ("never",)
-            values.append(value)
-            return (op, name)
-        case Has(key, op, value):
-            return _plan_key(key, op, value, values)
-        case And(parts):
-            return ("and", *[plan(p, values) for p in parts])
-        case Or(parts):
-            return ("or", *[plan(p, values) for p in _gathered(parts)])
-        case Not(part):
-            return ("not", plan(part, values))
-        case In(name, some):
-            there = [v for v in some if v is not None]
-            if there:
-                values.append(_listed(there))
-            return ("in", name, len(there) > 0, len(there) < len(some))
-        case Prefix(name, text):
-            return ("some", name) if not text else ("prefix", name, _bounds(text, values))
-        case _KeyIn(key, some):
-            values += [key, _listed(some)]
-            return ("key in", type(some[0]) is str)
-        case _:
-            raise Misuse(f"{type(where).__name__} is no condition")
+    return _taken(where, values, negated=False)[0]
+
+
+def _taken(where: Where, values: list[Any], *, negated: bool) -> tuple[Plan, int]:
+    """Give the shape and how deep it is. `Not` is pushed down to the single conditions, and what can be flat is."""
+    kind = type(where)
+    if kind is Not:
+        return _taken(cast("Not", where).part, values, negated=not negated)
+    if kind is And:
+        return _joined("or" if negated else "and", cast("And", where).parts, values, negated=negated)
+    if kind is Or:
+        return _joined("and" if negated else "or", _gathered(cast("Or", where).parts), values, negated=negated)
+    shape = _single(where, values)
+    return (("not", shape) if negated else shape), 0
+
+
+def _joined(op: str, parts: Sequence[Where], values: list[Any], *, negated: bool) -> tuple[Plan, int]:
+    """Join conditions, the deepest first: parsers remember less of what comes after."""
+    if len(parts) == 1:
+        return _taken(parts[0], values, negated=negated)
+    taken: list[tuple[int, Plan, list[Any]]] = []
+    for p in parts:
+        own: list[Any] = []
+        shape, depth = _taken(p, own, negated=negated)
+        taken.append((-depth, shape, own))
+    if any(depth for depth, _, _ in taken):
+        taken.sort(key=lambda t: t[0])
+    shapes: list[Plan] = []
+    for _, shape, own in taken:
+        values += own
+        shapes += shape[1:] if shape[0] == op else [shape]
+    return (op, *shapes), 1 - min((depth for depth, _, _ in taken), default=0)
+
+
+def _single(where: Where, values: list[Any]) -> Plan:
+    if isinstance(where, Compare):
+        name, op, value = where.field, where.op, where.value
+        if value is None:
+            return ("null", name) if op == "eq" else ("some", name) if op == "ne" else ("never",)
+        values.append(value)
+        return (op, name)
+    if isinstance(where, Has):
+        return _plan_key(where.key, where.op, where.value, values)
+    if isinstance(where, In):
+        there = [v for v in where.values if v is not None]
+        if there:
+            values.append(_listed(there))
+        return ("in", where.field, len(there) > 0, len(there) < len(where.values))
+    if isinstance(where, Prefix):
+        return ("prefix", where.field, _bounds(where.text, values)) if where.text else ("some", where.field)
+    if isinstance(where, _KeyIn):
+        values += [where.key, _listed(where.values)]
+        return ("key in", type(where.values[0]) is str)
+    raise Misuse(f"{type(where).__name__} is no condition")
 
 
 def _plan_key(key: str, op: str, value: Scalar, values: list[Any]) -> Plan:
@@ -141,7 +167,7 @@ def _listed(some: Sequence[Scalar]) -> str:
 class _KeyIn(Where):
     """Some search key of this name equals one of several values of one type."""
 
-    __slots__ = __match_args__ = ("key", "values")
+    __slots__ = ("key", "values")
 
     def __init__(self, key: str, values: Sequence[Scalar]) -> None:
         self.key, self.values = key, values
@@ -174,12 +200,19 @@ class Questions:
         self, tenant: str, where: Where, order: tuple[str, ...], place: Sequence[Scalar] | None, limit: int
     ) -> tuple[str, Any]:
         """Give the SQL of a page and its parameters."""
-        values: list[Any] = [tenant, limit, *(place or ())]
+        values: list[Any] = [tenant, limit]
+        gaps = None
+        if place is not None:
+            values += place
+            gaps = tuple(v is None for v in place)
         shape = plan(where, values)
-        gaps = None if place is None else tuple(v is None for v in place)
         key = (shape, order, gaps)
-        made = self._made.get(key) or self._keep(key, self._find(shape, order, gaps), len(values), place)
-        return made.sql, made.bound(values)
+        if (made := self._made.get(key)) is None:
+            given = [f"p{i}" for i in range(len(gaps or ()))]
+            asked = [f"v{i}" for i in range(len(values) - 2 - len(given))]
+            names = ["tenant", "limit", *given, *asked]
+            made = self._keep(key, compiled(self._find(shape, order, gaps), self._dialect, names, end="limit"))
+        return made.sql, made.pick(values)
 
     def count(self, tenant: str, where: Where) -> tuple[str, Any]:
         """Give the SQL of a count and its parameters."""
@@ -187,17 +220,14 @@ class Questions:
         shape = plan(where, values)
         if (made := self._made.get(shape)) is None:
             asked = self._asked(sa.select(sa.func.count(sa.literal_column("*"))).select_from(self._table), shape)
-            names = {"tenant": 0, **{f"v{i}": 1 + i for i in range(len(values) - 1)}}
-            made = self._made[shape] = compiled(asked, self._dialect, names)
-        return made.sql, made.bound(values)
+            names = ["tenant", *(f"v{i}" for i in range(len(values) - 1))]
+            made = self._keep(shape, compiled(asked, self._dialect, names))
+        return made.sql, made.pick(values)
 
-    def _keep(self, key: object, statement: Any, size: int, place: Sequence[Scalar] | None) -> Statement:
-        if len(self._made) >= 1000:  # noqa: PLR2004 - more shapes than a program asks; whoever makes them up starts again
+    def _keep(self, key: object, made: Statement) -> Statement:
+        if len(self._made) >= _KEPT:
             self._made.clear()
-        width = len(place or ())
-        names = {"tenant": 0, "limit": 1, **{f"p{i}": 2 + i for i in range(width)}}
-        names |= {f"v{i}": 2 + width + i for i in range(size - 2 - width)}
-        made = self._made[key] = compiled(statement, self._dialect, names)
+        self._made[key] = made
         return made
 
     def _asked(self, statement: Any, shape: Plan) -> Any:
@@ -209,14 +239,13 @@ class Questions:
         ways = [*orders(order, self._kind)]
         if all(name != "id" for name, _ in ways):
             ways.append(("id", False))
-        limit = sa.bindparam("limit", type_=sa.Integer)
         asked = self._asked(sa.select(*self.columns), shape)
         arms = [asked] if gaps is None else [asked.where(s) for s in self._segments(ways, gaps)]
         if len(arms) == 1:
             columns = [(self._c[name], down) for name, down in ways]
-            return arms[0].order_by(*(c.desc() if down else c for c, down in columns)).limit(limit)
+            return arms[0].order_by(*(c.desc() if down else c for c, down in columns))
         named: list[tuple[Any, bool]] = [(sa.column(name), down) for name, down in ways]
-        return sa.union_all(*arms).order_by(*(c.desc() if down else c for c, down in named)).limit(limit)
+        return sa.union_all(*arms).order_by(*(c.desc() if down else c for c, down in named))
 
     def _segments(self, ways: Sequence[tuple[str, bool]], gaps: Sequence[bool]) -> list[Any]:
         """Say which rows come after a place: in pieces that do not overlap, and to each of which an index can go."""
@@ -246,9 +275,9 @@ class Questions:
     def _clause(self, shape: Plan, names: Iterator[str]) -> Any:  # noqa: C901, PLR0911 - one case per shape
         match shape:
             case ("and", *parts):
-                return _wide(sa.and_, [self._clause(p, names) for p in parts], sa.true())
+                return _wide(sa.and_, sa.true(), [self._clause(p, names) for p in parts], _deep(parts))
             case ("or", *parts):
-                return _wide(sa.or_, [self._clause(p, names) for p in parts], sa.false())
+                return _wide(sa.or_, sa.false(), [self._clause(p, names) for p in parts], _deep(parts))
             case ("not", part):
                 return Grouping(self._clause(part, names)).is_not(sa.true())
             case ("never",):
@@ -322,10 +351,18 @@ class _Apart(Grouping[Any]):
     operator = None
 
 
-def _wide(join: Callable[..., Any], parts: list[Any], empty: Any) -> Any:
-    """Join any number of conditions, in halves if they are many."""
-    if len(parts) <= _WIDE:
+def _deep(parts: Sequence[Plan]) -> int:
+    """Tell how many parts, at the beginning, are joined ones."""
+    return sum(p[0] in ("and", "or") for p in parts)
+
+
+def _wide(join: Callable[..., Any], empty: Any, parts: Sequence[Any], deep: int) -> Any:
+    """Join any number of conditions; if they are many, in groups, and the deep ones apart from the rest."""
+    if len(parts) <= _FEW:
         return join(empty, *parts)
-    half = len(parts) // 2
-    halves = (_wide(join, parts[:half], empty), _wide(join, parts[half:], empty))
-    return join(*map(_Apart, halves))
+    if deep and deep < len(parts):
+        return join(*(_Apart(_wide(join, empty, some, 0)) for some in (parts[:deep], parts[deep:])))
+    if len(parts) <= _MANY:
+        return join(empty, *parts)
+    groups = [_Apart(join(empty, *parts[i : i + _MANY])) for i in range(0, len(parts), _MANY)]
+    return _wide(join, empty, groups, 0)

@@ -58,7 +58,7 @@ class SQLReader:
 
     def get(self, kind: str, ids: Sequence[str]) -> Mapping[str, Stored]:
         """Give the records that there are, by id; what is absent is left out."""
-        records = known(self._database.records, kind)
+        records = self._database.records.get(kind) or known(self._database.records, kind)
         if len(ids) == 1:
             rows = self._rows(records.get, (self._tenant, ids[0]))
         else:
@@ -83,7 +83,7 @@ class SQLReader:
         Raises:
             Invalid: rule `cursor`.
         """
-        records = known(self._database.records, kind)
+        records = self._database.records.get(kind) or known(self._database.records, kind)
         place = None if query.after is None else place_of(query, records.kind, self._tenant)
         sql, values = records.questions.find(self._tenant, query.where, query.order, place, query.limit + 1)
         found: Sequence[Stored] = [Stored(r[2], r[0], r[1], r[2:]) for r in self._rows(sql, values)]

@@ -29,6 +29,18 @@ STORE: Final = "the SQLite store"
 _UPGRADE: Final = 'call prepare(schema, "upgrade")'
 _PAUSE: Final = 0.01  # seconds between tries where SQLite itself does not wait
 
+_ROWS: Final = 1_000_000
+_ALIKE: Final = 500
+_COARSE: Final = {
+    "crm_tenant": 1,
+    "tenant": 1,
+    "crm_index.kind": 4,
+    "crm_index.name": 4,
+    "crm_journal.kind": 4,
+    "crm_outbox.queue": 4,
+}
+"""Columns that tell few rows apart: by how much each narrows down. Others leave fifty rows, then five, then one."""
+
 _COLUMNS: Final = """
     SELECT m.name, c.name, c.type, c."notnull" AND c.dflt_value IS NULL
     FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
@@ -61,6 +73,36 @@ def layout(connection: sqlite3.Connection) -> Found:
         tables[table].indexes[index] = (unique, tuple(columns))
     odd = [] if encoding == "UTF-8" else [f"the file keeps text as {encoding} and sorts it so; use a file of its own"]
     return Found(tables, odd)
+
+
+def teach(connection: sqlite3.Connection, tables: Iterable[sa.Table]) -> None:
+    """Tell the query planner what to expect, so that it chooses the same indexes whatever is stored now.
+
+    Without statistics SQLite takes a tenant for ten rows, and reads all of them where an index would lead to one. It
+    documents that the statistics may be written by hand; a host's own ANALYZE replaces them by what it counts.
+    """
+    connection.execute("ANALYZE crm_schema")  # makes sqlite_stat1, if there is none
+    known = {(t, i) for t, i in connection.execute("SELECT tbl, idx FROM sqlite_stat1")}
+    for table in tables:
+        narrow = table.dialect_options["sqlite"]["with_rowid"] is False
+        key = table.name if narrow else f"sqlite_autoindex_{table.name}_1"
+        expected = {key: _expected(table.primary_key.columns, unique=True)}
+        expected |= {str(i.name): _expected(i.columns, unique=bool(i.unique)) for i in table.indexes}
+        for index, rows in expected.items():
+            if (table.name, index) not in known:
+                connection.execute("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", (table.name, index, rows))
+    connection.execute("ANALYZE sqlite_master")  # reads them
+
+
+def _expected(columns: Iterable[sa.Column[Any]], *, unique: bool) -> str:
+    """Give how many rows there are, and how many have the same first column, the same first two columns, and so on."""
+    rows = [_ROWS]
+    for c in columns:
+        coarse = _COARSE.get(c.name) or _COARSE.get(f"{c.table.name}.{c.name}")
+        rows.append(rows[-1] // coarse if coarse else max(1, min(rows[-1], _ALIKE) // 10))
+    if unique:
+        rows[-1] = 1
+    return " ".join(map(str, rows))
 
 
 def translated(error: BaseException) -> BaseException:  # noqa: PLR0911 - one line per error
