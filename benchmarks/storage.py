@@ -2,9 +2,10 @@
 
 Run it: `python benchmarks/storage.py`; eventsourcing is left out if it is not installed.
 
-The floors are strong: one connection, the same pragmas, prepared tuples, no locks, no error handling. "Same promises" writes
-all that the store writes (the version checked, unique and search keys, a dense journal with its two indexes, the outbox);
-"barest" writes the record, the event and the message into tables with nothing but their primary keys, and checks nothing.
+The floors are strong: one connection, the same pragmas and tables, prepared tuples, no locks, no error handling. "Same
+promises" writes all that the store writes: the version checked, unique and search keys, a dense journal, the outbox.
+"Barest" inserts or updates the record and inserts the event and the message; it checks nothing and has no search keys.
+"Not even indexes" does the same on tables with nothing but their primary keys, where nothing could be found again.
 """
 
 from __future__ import annotations
@@ -130,14 +131,14 @@ JOURNAL = (
     "recorded INTEGER, actor TEXT, verb TEXT, reason TEXT, correlation TEXT, back INTEGER, body TEXT, personal TEXT"
 )
 OUTBOX = "tenant TEXT, id TEXT, queue TEXT, body TEXT, due INTEGER, state TEXT, attempt INTEGER, token TEXT, until INTEGER, why TEXT"
-BAREST = f"""
-    CREATE TABLE customer ({RECORD}, extra TEXT, number_key TEXT, version INTEGER, layout INTEGER, PRIMARY KEY (crm_tenant, id)) WITHOUT ROWID;
-    CREATE TABLE journal ({JOURNAL}, PRIMARY KEY (tenant, position)) WITHOUT ROWID;
+TABLES = f"""
+    CREATE TABLE customer ({RECORD}, extra TEXT, number_key TEXT, version INTEGER, layout INTEGER, PRIMARY KEY (crm_tenant, id));
+    CREATE TABLE journal ({JOURNAL}, PRIMARY KEY (tenant, position));
     CREATE TABLE outbox ({OUTBOX}, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
 """
-SAME = f"""{BAREST}
+WITH_INDEXES = f"""{TABLES}
     CREATE UNIQUE INDEX number ON customer (crm_tenant, number_key);
-    CREATE INDEX owner ON customer (crm_tenant, owner, stage);
+    CREATE INDEX owner ON customer (crm_tenant, owner, stage, id);
     CREATE TABLE keys (tenant TEXT, kind TEXT, id TEXT, n INTEGER, name TEXT, text TEXT, num INTEGER,
         PRIMARY KEY (tenant, kind, id, n)) WITHOUT ROWID;
     CREATE INDEX key ON keys (tenant, kind, name, text, num, id);
@@ -195,7 +196,7 @@ def same_promises(connection: sqlite3.Connection, made: Rows, expected: int) -> 
 
 
 def barest(connection: sqlite3.Connection, made: Rows, expected: int, position: int) -> None:
-    """Write one record, its event and its message, and nothing else."""
+    """Insert or update one record, insert its event and its message, check nothing and keep no search keys."""
     execute = connection.execute
     (record_,), _, (event,), (message,) = made
     execute("BEGIN IMMEDIATE")
@@ -232,29 +233,33 @@ def opened(folder: Path, name: str, durability: Any) -> SQLStore:
 def commits(folder: Path, durability: str, size: int) -> Cases:
     """Commit: create a customer, and change it the next time, each with an event and a message."""
     store = opened(folder, "commit", durability)
-    hand, bare = (connect(folder / f"{n}.db", s, durability) for n, s in (("same", SAME), ("bare", BAREST)))
+    hand, bare, plain = (
+        connect(folder / f"{name}.db", script, durability)
+        for name, script in (("same", WITH_INDEXES), ("bare", WITH_INDEXES), ("plain", TABLES))
+    )
     facts = [batch(n // 2, version=1 + n % 2) for n in range(size)]
     given = [rows(b) for b in facts]
-    mine, theirs, barests = iter(facts), iter(zip(given, count())), iter(zip(given, count()))
+    mine, theirs, barests, plains = iter(facts), *(iter(zip(given, count())) for _ in range(3))
 
     def by_hand() -> None:
         made, n = next(theirs)
         same_promises(hand, made, n % 2)
 
-    def barely() -> None:
-        made, n = next(barests)
-        barest(bare, made, n % 2, n + 1)
+    def barely(connection: sqlite3.Connection, some: Iterator[tuple[Rows, int]]) -> None:
+        made, n = next(some)
+        barest(connection, made, n % 2, n + 1)
 
     return {
         "by hand, same promises": by_hand,
         "SQLStore": lambda: store.commit(T, next(mine)),
-        "by hand, barest": barely,
+        "by hand, barest": lambda: barely(bare, barests),
+        "by hand, barest, not even indexes": lambda: barely(plain, plains),
     }
 
 
 def thousands(folder: Path, durability: str, size: int) -> Cases:
     """Commit a thousand new customers with an event each."""
-    store, hand = opened(folder, "many", durability), connect(folder / "many-hand.db", SAME, durability)
+    store, hand = opened(folder, "many", durability), connect(folder / "many-hand.db", WITH_INDEXES, durability)
     facts = [batch(*range(n * MANY, (n + 1) * MANY)) for n in range(size)]
     mine, theirs = iter(facts), iter([rows(b) for b in facts])
     return {
@@ -265,7 +270,7 @@ def thousands(folder: Path, durability: str, size: int) -> Cases:
 
 def reads(folder: Path, durability: str, size: int) -> tuple[Cases, Cases]:
     """Get by id, and find by e-mail, among ten thousand."""
-    store, hand = opened(folder, "reads", durability), connect(folder / "reads-hand.db", SAME, durability)
+    store, hand = opened(folder, "reads", durability), connect(folder / "reads-hand.db", WITH_INDEXES, durability)
     for n in range(10):
         facts = batch(*range(n * MANY, (n + 1) * MANY))
         store.commit(T, facts)

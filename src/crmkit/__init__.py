@@ -89,21 +89,11 @@ if TYPE_CHECKING:
     from crmkit.kernel.dates import PartialDate
     from crmkit.kernel.frozen import FrozenDict
     from crmkit.kernel.ids import Ref
-    from crmkit.kernel.machine import (
-        Machine,
-        Moved,
-        Refused,
-        Unmet,
-        Verdict,
-        days,
-        edge,
-        guard,
-        need,
-        previous,
-        require,
-        warning,
-    )
+    from crmkit.kernel.machine.edges import days, edge, previous, warning
+    from crmkit.kernel.machine.guards import Unmet, Verdict, guard, need, require
+    from crmkit.kernel.machine.machine import Machine
     from crmkit.kernel.machine.migration import Migration, Versions, choose
+    from crmkit.kernel.machine.outcomes import Moved, Refused
     from crmkit.kernel.money import Money
     from crmkit.kernel.query import Field, Query, Where, field
     from crmkit.kernel.record import Change, Event, Record, change, create, event, record
@@ -363,7 +353,7 @@ _HOMES = {
     "Lifecycle": "domain.lifecycles",
     "Liking": "domain.facts",
     "Listed": "services.unit",
-    "Machine": "kernel.machine",
+    "Machine": "kernel.machine.machine",
     "Means": "domain.words",
     "MemoryStore": "storage.memory",
     "Migration": "kernel.machine.migration",
@@ -372,7 +362,7 @@ _HOMES = {
     "Mode": "domain.words",
     "Money": "kernel.money",
     "MoveRefused": "errors",
-    "Moved": "kernel.machine",
+    "Moved": "kernel.machine.outcomes",
     "Need": "domain.needs",
     "NeedKind": "domain.needs",
     "NeedStatus": "domain.needs",
@@ -408,7 +398,7 @@ _HOMES = {
     "Refund": "domain.purchases",
     "RefundCause": "domain.purchases",
     "Refusal": "errors",
-    "Refused": "kernel.machine",
+    "Refused": "kernel.machine.outcomes",
     "Relationship": "domain.relationships",
     "RelationshipType": "domain.relationship_types",
     "Risk": "domain.health",
@@ -443,27 +433,27 @@ _HOMES = {
     "Trust": "domain.evidence",
     "TypeRules": "domain.relationship_types",
     "Unavailable": "errors",
-    "Unmet": "kernel.machine",
+    "Unmet": "kernel.machine.guards",
     "Unreadable": "errors",
     "Upcoming": "domain.attention",
     "Value": "kernel.checks",
-    "Verdict": "kernel.machine",
+    "Verdict": "kernel.machine.guards",
     "Versions": "kernel.machine.migration",
     "VirtualClock": "services.clock",
     "Where": "kernel.query",
     "change": "kernel.record",
     "choose": "kernel.machine.migration",
     "create": "kernel.record",
-    "days": "kernel.machine",
-    "edge": "kernel.machine",
+    "days": "kernel.machine.edges",
+    "edge": "kernel.machine.edges",
     "event": "kernel.record",
     "field": "kernel.query",
-    "guard": "kernel.machine",
-    "need": "kernel.machine",
-    "previous": "kernel.machine",
+    "guard": "kernel.machine.guards",
+    "need": "kernel.machine.guards",
+    "previous": "kernel.machine.edges",
     "record": "kernel.record",
-    "require": "kernel.machine",
-    "warning": "kernel.machine",
+    "require": "kernel.machine.guards",
+    "warning": "kernel.machine.edges",
 }
 
 

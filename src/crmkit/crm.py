@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import attrs
 
-from crmkit.domain.attributes import Attribute, attribute_keys
+from crmkit.domain.attributes import Attribute
 from crmkit.domain.attributes import declared as attributes_by_name
+from crmkit.domain.customers import typed_keys
 from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
 from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
 from crmkit.domain.relationship_types import TypeRules
@@ -142,7 +143,7 @@ class CRM(Services):
         evidence: Iterable[EvidenceRule] = PURCHASES_AS_EVIDENCE,
         reactions: Mapping[type[Event[Any]], Sequence[Reaction]] | None = None,
         kinds: Iterable[type[Record]] = (),
-        durability: str = "full",
+        durability: Literal["full", "normal"] = "full",
         schema: Mode | None = None,
         patience: float = 5.0,
         audit_refusals: bool = True,
@@ -194,7 +195,7 @@ class CRM(Services):
                 versions=versions,
                 evidence=tuple(evidence),
             ),
-            {"customer": attribute_keys(custom)},
+            {"customer": typed_keys(custom)},
             audit_refusals=audit_refusals,
         )
         return cls(setting, patience=patience)

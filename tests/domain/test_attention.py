@@ -75,7 +75,7 @@ def test_what_is_over_is_neither_neglected_nor_at_risk() -> None:
         (98, True, "cadence missed", "missed: the company last made contact 98 days ago, agreed are 90 and 7 of grace"),
     ],
 )
-def test_contact_is_due_with_figures(day: int, yes: bool, rule: str, text: str) -> None:
+def test_contact_is_due_with_figures(*, day: int, yes: bool, rule: str, text: str) -> None:
     """Kept, due, missed."""
     answer = due_for_contact(tie_of(), LONG_TERM, at=START + day * DAY)
     assert (answer.yes, answer.reasons) == (yes, (Reason(rule=rule, text=text, have=day, limit=90),))
@@ -88,7 +88,7 @@ def test_without_a_cadence_nothing_is_due() -> None:
 
 
 @given(day=st.integers(0, 200), attended=st.integers(0, 100), over=st.booleans(), agreed=st.booleans())
-def test_conditions_find_what_the_questions_say_yes_to(day: int, attended: int, over: bool, agreed: bool) -> None:
+def test_conditions_find_what_the_questions_say_yes_to(*, day: int, attended: int, over: bool, agreed: bool) -> None:
     """What an index finds is what the rule would answer, for every relationship."""
     at = START + day * DAY
     tie = tie_of(LONG_TERM if agreed else PERSONAL_ASSISTANCE, attended=START + attended * DAY)
@@ -133,7 +133,7 @@ def test_each_reason_for_risk(tie: Relationship, reasons: list[tuple[str, int | 
 
 
 @pytest.mark.parametrize(("score", "risky"), [(49, True), (50, False)])
-def test_low_satisfaction_is_a_risk(score: int, risky: bool) -> None:
+def test_low_satisfaction_is_a_risk(*, score: int, risky: bool) -> None:
     """Below the middle."""
     tie = note_evidence(tie_of(PERSONAL_ASSISTANCE), Evidence("satisfaction", score=score), at=START).record
     answer = at_risk(tie, PERSONAL_ASSISTANCE, LIFECYCLE, at=START)
@@ -144,7 +144,7 @@ def test_low_satisfaction_is_a_risk(score: int, risky: bool) -> None:
     ("since", "at", "risky"),
     [(START, 10, False), (START + DAY, 10, True), (START + DAY, 90, True), (START + DAY, 91, False)],
 )
-def test_a_new_representative_has_to_settle_in(since: datetime, at: int, risky: bool) -> None:
+def test_a_new_representative_has_to_settle_in(*, since: datetime, at: int, risky: bool) -> None:
     """Who was there from the beginning is not new; after ninety days nobody is."""
     tie = tie_of(DEDICATED_ASSISTANCE, owner_since=since)
     answer = at_risk(tie, DEDICATED_ASSISTANCE, LIFECYCLE, at=START + at * DAY)

@@ -38,7 +38,23 @@ KNOWN = declared(
 
 @pytest.mark.parametrize(
     "name",
-    ["__class__", "_connector", "id", "version", "kind", "customer", "tenant", 'a"; DROP', "Size", "1st", "", "a b", "x" * 65, None, 5],
+    [
+        "__class__",
+        "_connector",
+        "id",
+        "version",
+        "kind",
+        "customer",
+        "tenant",
+        'a"; DROP',
+        "Size",
+        "1st",
+        "",
+        "a b",
+        "x" * 65,
+        None,
+        5,
+    ],
 )
 def test_names_that_are_dangerous_or_taken_are_refused(name: Any) -> None:
     """An attribute is called by a slug, and not like what every record has of its own."""

@@ -1,6 +1,6 @@
 """Contact points: addresses kept as entered, keys to find them by, validity, first choices."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from crmkit.domain.contact_points import ContactPoint, ContactPurpose, PostalAdd
 from crmkit.domain.words import Means
 from crmkit.errors import Invalid, Refusal
 
-DAY = datetime(2026, 3, 1, tzinfo=timezone.utc)
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ DAY = datetime(2026, 3, 1, tzinfo=timezone.utc)
         ("email", "a@bücher.de", "a@xn--bcher-kva.de"),
         ("email", "ü@b.de", "ü@b.de"),
         ("phone", "+1 (555) 0100 ext. 9", "+15550100"),
-        ("phone", "٠٩١٧ ٥٥٥", "0917555"),
+        ("phone", "٠٩١٧ ٥٥٥", "0917555"),  # noqa: RUF001 - the digits of another script are the point
         ("chat", "@Ana.Reyes", "ana.reyes"),
         ("social", "ANA", "ana"),
         ("post", "12  Rizal Street\nManila", "12 rizal street manila"),
@@ -73,7 +73,9 @@ def test_a_number_without_plus_is_read_in_its_country() -> None:
 
 def test_a_postal_address_has_parts_and_a_text() -> None:
     """The text follows from the parts unless it was entered, and then it stays as it was entered."""
-    parts = PostalAddress(lines=("12 Rizal Street", "Unit 3"), postcode="1000", city="Manila", region="NCR", country="PH")
+    parts = PostalAddress(
+        lines=("12 Rizal Street", "Unit 3"), postcode="1000", city="Manila", region="NCR", country="PH"
+    )
     assert parts.text == "12 Rizal Street\nUnit 3\n1000 Manila\nNCR\nPH"
     assert ContactPoint(Means.POST, postal=parts).address == parts.text
     assert ContactPoint(Means.POST, "as she wrote it", postal=parts).address == "as she wrote it"
@@ -150,7 +152,7 @@ def test_joining_takes_the_first_place_within_the_same_means_only() -> None:
     ],
 )
 def test_the_same_address_or_id_twice_is_refused(contact: ContactPoint, rule: str) -> None:
-    """However it is spelt, an address at which the customer is reached already is refused, and names the one there is."""
+    """However it is spelt, an address of the customer is refused a second time; the refusal names the first."""
     old = ContactPoint(Means.EMAIL, "old@b.de", id="c1")
     with pytest.raises(Refusal) as error:
         joined((old,), contact, at=DAY)

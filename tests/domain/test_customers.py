@@ -1,6 +1,6 @@
 """Customers: registration, names and their history, corrections, language and zone, search keys."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from crmkit.domain.words import Means
 from crmkit.errors import Invalid, Refusal
 from crmkit.kernel.codec import decode, decode_event, encode, encode_event
 
-DAY = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
+DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TOLD = Provenance(at=DAY, by="rep-lito", source=SourceKind.EVENT, detail="trade fair")
 LATER = Provenance(at=DAY + timedelta(days=9), by="rep-mia", source="call", detail="int_7")
 
@@ -64,7 +64,12 @@ def test_a_registration_tells_all_that_was_said_in_one_event() -> None:
         tags=frozenset({"vip"}),
     )
     customer = made.record
-    assert (customer.name, customer.kind, customer.sort_name, customer.version) == ("Ana Reyes", "person", "ana reyes", 1)
+    assert (customer.name, customer.kind, customer.sort_name, customer.version) == (
+        "Ana Reyes",
+        "person",
+        "ana reyes",
+        1,
+    )
     assert (customer.is_anonymous, customer.contact("ctp_1"), dict(customer.learned)) == (False, contact, {})
 
 
@@ -311,7 +316,7 @@ def test_who_is_older_than_anybody_was_is_doubted() -> None:
     )
     at_122 = customers.register(Person("Ana", born="1904-03-01"), id="cus_1", learned=TOLD).record
     assert customers.doubts(at_122, at=DAY) == ()
-    assert customers.doubts(at_122, at=datetime(2027, 3, 1, tzinfo=timezone.utc)) != ()
+    assert customers.doubts(at_122, at=datetime(2027, 3, 1, tzinfo=UTC)) != ()
     for party in (Person("Ana", born="--05-01"), Person("Ana"), Organisation("Acme", founded="1876"), None):
         assert customers.doubts(customers.register(party, id="c", learned=TOLD).record, at=DAY) == ()
 
@@ -326,7 +331,7 @@ def test_a_customer_is_found_by_all_that_is_known() -> None:
         attributes={"size": 42},
         known=declared([Attribute("size", int)]),
     )
-    liked = note(full, Interest("Ｃoffee", "dislikes"), learned=LATER)
+    liked = note(full, Interest("\uff23offee", "dislikes"), learned=LATER)
     assert liked is not None
     assert customers.search_keys(liked.record) == [
         ("name", "ana reyes"),
@@ -358,11 +363,9 @@ def test_a_draft_is_compared_by_what_was_said() -> None:
 def test_queries_may_be_asked_with_values_as_people_write_them() -> None:
     """The check of a search key folds what it is given, as the key was folded."""
     typed = customers.typed_keys(declared([Attribute("size", int)]))
-    asked = {
-        "email": "ANA@Example.com", "phone": "+63 917 555-0100", "name": "Ana  REYES", "likes": "Coffee", "chat": "@Ana",
-    }  # fmt: skip
+    asked = {"email": "A@B.de", "phone": "+63 917 555-0100", "name": "Ana  REYES", "likes": "Coffee", "chat": "@Ana"}
     assert [typed[n](n, v) for n, v in asked.items()] == [
-        "ana@example.com", "+639175550100", "ana reyes", "coffee", "ana",
+        "a@b.de", "+639175550100", "ana reyes", "coffee", "ana",
     ]  # fmt: skip
     assert typed["attributes.size"]("attributes.size", 42) == 42
     for name in ("email", "phone", "name"):
@@ -398,7 +401,9 @@ PARTIES = st.one_of(
 
 
 @given(PARTIES, st.frozensets(TEXT, max_size=3), st.lists(st.builds(Interest, TEXT), max_size=3))
-def test_customers_and_their_events_survive_storage(party: Any, tags: frozenset[str], interests: list[Interest]) -> None:
+def test_customers_and_their_events_survive_storage(
+    party: Any, tags: frozenset[str], interests: list[Interest]
+) -> None:
     """What is stored and read again is the same, record and event alike."""
     made = customers.register(party, id="cus_1", learned=TOLD, tags=tags)
     changes = [made]

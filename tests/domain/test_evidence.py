@@ -96,7 +96,7 @@ def test_tallies_do_not_depend_on_the_order_but_for_ties(pieces: list[tuple[date
 
 
 def test_buying_sums_by_currency_and_remembers_ten() -> None:
-    """Number and sums of all purchases, the newest ten one by one, oldest first, also when they come in out of order."""
+    """Number and sums of all purchases, the newest ten one by one, oldest first, in whatever order they come."""
     buying = NOTHING_BOUGHT
     for day in (5, 1, 4, 2, 3, 9, 8, 7, 6, 11, 10, 0):
         buying = with_purchase(buying, euros(day + 1, day))
@@ -190,7 +190,7 @@ def buying(*purchases: Bought) -> Buying:
         ({"purchases": 0}, [], True),
     ],
 )
-def test_rules_hold_over_figures(rule: dict[str, object], purchases: list[Bought], holds: bool) -> None:
+def test_rules_hold_over_figures(*, rule: dict[str, object], purchases: list[Bought], holds: bool) -> None:
     """At least so many purchases, of at least so much, within a span that ends with the newest."""
     assert EvidenceRule(name="r", shows="x", **rule).holds(buying(*purchases)) is holds
 

@@ -106,7 +106,7 @@ def test_reopen_forgets_how_it_had_ended():
     assert change.record == learned()
     assert change.record.version == 3
     assert change.event == NeedReopened(was=NeedStatus.DECLINED)
-    assert reopen(meet(learned(), at=NOW).record, at=NOW).record.status is NeedStatus.OPEN
+    assert reopen(meet(learned(), "pur_1", at=NOW).record, at=NOW).record == learned()
 
 
 def test_what_is_settled_is_not_settled_again():

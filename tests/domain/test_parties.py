@@ -1,6 +1,6 @@
 """Parties: persons, organisations, households, and the keys of their names."""
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -44,11 +44,13 @@ def test_a_birthday_that_cannot_be_is_refused(born: Any, rule: str) -> None:
 def test_an_instant_is_no_birthday() -> None:
     """The day of an instant depends on the zone, so that it is refused."""
     with pytest.raises(Invalid) as error:
-        Person("Ana Reyes", born=datetime(1990, 5, 1, tzinfo=timezone.utc))
+        Person("Ana Reyes", born=datetime(1990, 5, 1, tzinfo=UTC))
     assert error.value.rule == "type"
 
 
-@pytest.mark.parametrize("name", ["A", "Prince", "O'Brien", "Null", "Nguyễn", "İ", "ß", "نور", "x" * 200, "🦊", "A\u200cB"])
+@pytest.mark.parametrize(
+    "name", ["A", "Prince", "O'Brien", "Null", "Nguyễn", "İ", "ß", "نور", "x" * 200, "🦊", "A\u200cB"]
+)
 @pytest.mark.parametrize("cls", [Person, Organisation, Household])
 def test_names_of_all_kinds_are_kept_to_the_byte(cls: Any, name: str) -> None:
     """One letter, one word, any script, marks and joiners: a name is what its bearer says it is."""
@@ -111,6 +113,12 @@ def test_a_household_holds_a_hundred_people() -> None:
         with pytest.raises(Invalid) as error:
             Household("Bigger", members=tuple(f"cus_{i}" for i in range(count)))
         assert error.value.rule == "too-many"
+
+
+def test_a_name_of_many_words_has_eight_keys() -> None:
+    """From the ninth word on a name is not searched by its beginning, so that its keys stay few."""
+    keys = name_keys("One two three four five six seven eight nine ten")
+    assert (len(keys), keys[0], keys[-1]) == (8, "one two three four five six seven eight nine ten", "eight nine ten")
 
 
 @given(st.text(alphabet="aBç Ü\u0301ßx", min_size=1, max_size=40).filter(str.strip))

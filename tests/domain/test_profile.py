@@ -1,6 +1,6 @@
 """Profile: noting, verifying and taking away facts, each with its provenance."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ from crmkit.domain.profile import AttributesChanged, FactsVerified, TagsChanged
 from crmkit.domain.words import Channel, Means
 from crmkit.errors import Invalid
 
-DAY = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
+DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TOLD = Provenance(at=DAY, by="rep-lito", source=SourceKind.EVENT, detail="trade fair")
 LATER = Provenance(at=DAY + timedelta(days=9), by="rep-mia", source="call", detail="int_7")
 LAST = Provenance(at=DAY + timedelta(days=20), by="web")
@@ -41,7 +41,12 @@ def ana(**more: Any) -> Customer:
 FACTS = [
     (Identifier("card", "77"), "identifiers", "identifiers.card:77", None),
     (ImportantDate("wedding", "2015-06-20"), "dates", "dates.wedding", ImportantDate("wedding", "2015-06-21")),
-    (Dependant("Lia", born="2010", id="dep_1"), "dependants", "dependants.dep_1", Dependant("Lia", born="2010-03", id="dep_1")),
+    (
+        Dependant("Lia", born="2010", id="dep_1"),
+        "dependants",
+        "dependants.dep_1",
+        Dependant("Lia", born="2010-03", id="dep_1"),
+    ),
     (Interest("coffee"), "interests", "interests.coffee", Interest("coffee", Liking.DISLIKES)),
     (
         ChannelPreference(Channel.PHONE, Preference.AVOIDED),
@@ -61,7 +66,9 @@ def test_facts_are_noted_changed_and_forgotten(fact: Any, family: str, path: str
     assert profile.provenance(noted.record, path) == LATER
     assert profile.note(noted.record, fact, learned=LAST) is None
 
-    second = type(fact)(*{"identifiers": ("vat", "1"), "channels": (Channel.EMAIL,), "dates": ("x", "2000")}.get(family, ("x",)))
+    second = type(fact)(
+        *{"identifiers": ("vat", "1"), "channels": (Channel.EMAIL,), "dates": ("x", "2000")}.get(family, ("x",))
+    )
     both = profile.note(noted.record, second, learned=LATER)
     assert both is not None
     if other is not None:
@@ -104,7 +111,9 @@ def test_there_is_an_end_to_interests() -> None:
     assert error.value.rule == "too-many"
 
 
-@pytest.mark.parametrize("path", ["interests.tea", "party.name", "tags.vip", "attributes.size", "coffee", "", "contacts."])
+@pytest.mark.parametrize(
+    "path", ["interests.tea", "party.name", "tags.vip", "attributes.size", "coffee", "", "contacts."]
+)
 def test_only_what_was_noted_can_be_forgotten(path: str) -> None:
     """Facts that are not there, and those that have rules of their own, are refused."""
     full = ana(tags=["vip"], attributes={"size": 1, "region": "x"}, known=KNOWN)
@@ -136,7 +145,9 @@ def test_verifying_keeps_where_a_fact_comes_from() -> None:
     assert profile.provenance(done.record, "party.name").verified_at is None
 
 
-@pytest.mark.parametrize(("paths", "rule"), [([], "required"), (["party.shoe"], "unknown-fact"), ([""], "unknown-fact")])
+@pytest.mark.parametrize(
+    ("paths", "rule"), [([], "required"), (["party.shoe"], "unknown-fact"), ([""], "unknown-fact")]
+)
 def test_only_facts_there_are_can_be_verified(paths: list[str], rule: str) -> None:
     """Nothing, and what is no fact of the customer, is refused."""
     with pytest.raises(Invalid) as error:

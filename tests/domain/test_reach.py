@@ -1,6 +1,6 @@
 """Reach: adding, changing and ending contact points, and choosing among them."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from crmkit.domain.profile import note, provenance, verify
 from crmkit.domain.words import Channel, Means
 from crmkit.errors import Invalid, Refusal
 
-DAY = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
+DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TOLD = Provenance(at=DAY, by="rep-lito")
 LATER = Provenance(at=DAY + timedelta(days=9), by="rep-mia")
 EMAIL = ContactPoint(Means.EMAIL, "ana@example.com", primary=True, id="c1")

@@ -155,7 +155,7 @@ def test_customers_may_always_turn_to_the_company(rules: TypeRules) -> None:
         (Purpose.TRANSACTION, False, True),
     ],
 )
-def test_consent(purpose: Purpose, consent: bool | None, allowed: bool) -> None:
+def test_consent(*, purpose: Purpose, consent: bool | None, allowed: bool) -> None:
     """Some purposes need a yes, the others end with a no, and a transaction goes on."""
     tie = tie_of(PERSONAL_ASSISTANCE)
     if allowed:
@@ -226,8 +226,8 @@ def test_refusals_tell_figures_and_nothing_personal() -> None:
         check_contact(
             tie_of(TRANSACTIONAL), TRANSACTIONAL, contact(), consent=None, open_transactions=["1", "2"], at=START
         )
+    seventh = contact(transaction="7")
     with pytest.raises(Refusal, match="7 is not open, 2 open"):
-        seventh = contact(transaction="7")
         check_contact(
             tie_of(TRANSACTIONAL), TRANSACTIONAL, seventh, consent=None, open_transactions=["1", "2"], at=START
         )
@@ -336,7 +336,7 @@ def test_how_a_cadence_stands(day: int, state: CadenceState) -> None:
     assert cadence_state(tie_of(), LONG_TERM, at=START + day * DAY) is state
     if state is not CadenceState.KEPT:
         early = START + day * DAY - timedelta(microseconds=1)
-        assert (cadence_state(tie_of(), LONG_TERM, at=early) is state) is (day == 97 or day == 98)
+        assert (cadence_state(tie_of(), LONG_TERM, at=early) is state) is (day in {97, 98})
 
 
 def test_without_a_cadence_there_is_nothing_to_keep() -> None:
@@ -360,7 +360,7 @@ def test_a_cadence_counts_from_the_last_contact_or_the_beginning() -> None:
 
 
 def test_a_change_of_type() -> None:
-    """The new type's cadence takes over, the community goes where there is none, the owner stays unless one is named."""
+    """The new type's cadence takes over, the community goes where there is none, the owner stays unless named."""
     tie = tie_of(COMMUNITIES)
     changed = change_type(tie, LONG_TERM, at=LATER).record
     assert (changed.type, changed.community, changed.owner, changed.owner_since) == (

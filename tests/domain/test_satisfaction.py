@@ -260,6 +260,12 @@ def test_who_is_not_known_has_no_health():
     assert health(series(0), since=NOW, at=NOW).score is not None
 
 
+@pytest.mark.parametrize(("scores", "figure"), [((100, 0), 0), ((0, 100), 100), ((90, 30), 0), ((30, 70), 90)])
+def test_the_trend_counts_from_the_middle_and_stays_within_0_and_100(scores, figure):
+    """Steady is 50; each point up or down is one more or less, to the end of the scale and not beyond."""
+    assert health(series(*scores), since=NOW, at=NOW).components[1].figure == figure
+
+
 def test_satisfaction_is_the_mean_of_the_steps():
     """A step that is measured often does not drown the others."""
     some = [*series(100, 100, 100), scored(0, 0, BuyingStep.DELIVERY, 9)]
@@ -267,7 +273,7 @@ def test_satisfaction_is_the_mean_of_the_steps():
 
 
 @pytest.mark.parametrize(
-    ("days_ago", "figure"), [(0, 100), (1, 99), (18, 90), (90, 50), (179, 0), (180, 0), (5000, 0), (-1, 100)]
+    ("days_ago", "figure"), [(0, 100), (1, 99), (18, 90), (90, 50), (179, 0), (180, 0), (5000, 0), (-90, 100)]
 )
 def test_attention_fades_evenly_within_its_span(days_ago, figure):
     """Just now is 100, half the span 50, the whole span and beyond 0; a fast clock gives no more than 100."""
@@ -295,7 +301,7 @@ def test_waiting_requests_take_off_their_share(waiting, figure):
     weights=st.dictionaries(st.sampled_from(list(Part)), st.integers(0, 100)),
 )
 def test_the_parts_add_up_to_the_health_exactly(scores, attended, bought, waiting, weights):
-    """Whatever is known, however it is weighed: the points sum to the score, and none is a whole point off its share."""
+    """Whatever is known, however it is weighed: the points sum to the score, each less than one off its share."""
     rules = attrs.evolve(HEALTH_RULES, weights=FrozenDict(weights))
     found = health(
         series(*scores),

@@ -261,6 +261,8 @@ def test_marketing_needs_consent_with_a_relationship_or_without(crm, ana):
         if not crm.relationships.of(ana):
             crm.relationships.begin(ana, "long-term")
     crm.interactions.record(ana, Channel.EMAIL, OUT, purpose=Purpose.TRANSACTION)
+    ben = crm.customers.register(Person("Ben"))
+    assert crm.interactions.record(ben, Channel.EMAIL, IN, purpose=Purpose.MARKETING).direction is IN
 
 
 def test_who_is_suppressed_is_contacted_about_transactions_only(crm, ana):

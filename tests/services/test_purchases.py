@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -18,6 +18,7 @@ from crmkit.services.purchases import Tally
 from crmkit.services.timeline import Timeline
 
 DAY = timedelta(days=1)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -91,11 +92,16 @@ def test_orders_are_one_even_within_a_unit(crm, clock, ana):
 
 def test_racing_units_cannot_double_an_order(crm, clock):
     """Whoever commits second is told that the order is taken."""
-    with pytest.raises(Duplicate), crm.unit() as unit:
-        unit.purchases.record(None, "1 EUR", at=clock(), order_id="1001")
-        faster = Thread(target=crm.purchases.record_batch, args=([Sale.of("1 EUR", at=clock(), order_id="1001")],))
-        faster.start()
-        faster.join()
+
+    def overtaken():
+        with crm.unit() as unit:
+            unit.purchases.record(None, "1 EUR", at=clock(), order_id="1001")
+            faster = Thread(target=crm.purchases.record_batch, args=([Sale.of("1 EUR", at=clock(), order_id="1001")],))
+            faster.start()
+            faster.join()
+
+    with pytest.raises(Duplicate):
+        overtaken()
     assert len(crm.purchases.find()) == 1
 
 
@@ -140,6 +146,7 @@ def test_complete_correct_and_refund(crm, clock, ana):
         "Refunded 1.00 EUR",
     ]
     assert [entry.reason for entry in Timeline(crm).about(order)][2] == "wrong ticket"
+    assert [entry.at for entry in Timeline(crm).about(order)][3:] == [clock(), clock() - timedelta(hours=1)]
 
 
 def test_a_refund_told_twice_writes_once(crm, ana):
@@ -260,12 +267,16 @@ def test_a_batch_is_recorded_whole_or_not_at_all(crm, clock, ana):
 
 def test_many_in_a_unit_are_one_commit(crm, ana):
     """In a unit nothing is written before its end, and what is refused leaves nothing at all."""
-    with pytest.raises(RuntimeError), crm.unit() as unit:
-        unit.purchases.record_many(sales(crm, [ana], 5), batch=2)
-        raise RuntimeError
+    bad = Sale.of("1 EUR", customer="cus_none", at=START, order_id="x")
+
+    def record(*more):
+        with crm.unit() as unit:
+            return unit.purchases.record_many([*sales(crm, [ana], 5), *more], batch=2)
+
+    with pytest.raises(NotFound):
+        record(bad)
     assert crm.purchases.find().items == ()
-    with crm.unit() as unit:
-        assert unit.purchases.record_many(sales(crm, [ana], 5), batch=2) == Tally(recorded=5, known=0)
+    assert record() == Tally(recorded=5, known=0)
     assert len(crm.purchases.find()) == 5
 
 

@@ -30,10 +30,10 @@ def customer(crm: CRM, name: str = "Ana Reyes", *, recognised: bool = True) -> C
     return crm.customers.register(Person(name), tags=["cyclist"] if recognised else [])
 
 
-def begun(crm: CRM, type: RelationshipType, name: str = "Ana Reyes") -> Relationship:
+def begun(crm: CRM, kind: RelationshipType, name: str = "Ana Reyes") -> Relationship:
     """A relationship of a type that has all that any type asks for."""
-    community = "cyclists" if type is T.COMMUNITIES else None
-    return crm.relationships.begin(customer(crm, name), type, owner="rep-lito", community=community)
+    community = "cyclists" if kind is T.COMMUNITIES else None
+    return crm.relationships.begin(customer(crm, name), kind, owner="rep-lito", community=community)
 
 
 def exchange(crm: CRM, tie: Relationship, times: int) -> Relationship:
@@ -46,23 +46,23 @@ def exchange(crm: CRM, tie: Relationship, times: int) -> Relationship:
     return tie
 
 
-def expands(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def expands(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """The customer trusts the company and wants more."""
-    tie = exchange(crm, begun(crm, type), 3)
+    tie = exchange(crm, begun(crm, kind), 3)
     tie = crm.relationships.advance(tie, "understand", evidence=UNDERSTOOD)
     assert crm.relationships.advance(tie, "expand", evidence=TRUSTED).stage is Stage.EXPANSION
 
 
-def advances_after_silence(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def advances_after_silence(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The company has not made contact for a hundred days, and the customer wants to go on."""
-    tie = exchange(crm, begun(crm, type), 3)
+    tie = exchange(crm, begun(crm, kind), 3)
     clock.advance(timedelta(days=100))
     assert crm.relationships.advance(tie, "understand", evidence=UNDERSTOOD).stage is Stage.AWARENESS
 
 
-def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """The customer asked about an open order, and an automated e-mail answers."""
-    tie = begun(crm, type)
+    tie = begun(crm, kind)
     order = opened_order(crm, tie)
     crm.interactions.record(
         tie.customer,
@@ -75,30 +75,30 @@ def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, type: RelationshipTy
     )
 
 
-def begins_without_representative(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def begins_without_representative(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """Nobody in particular represents the company."""
-    community = "cyclists" if type is T.COMMUNITIES else None
-    crm.relationships.begin(customer(crm), type, community=community)
+    community = "cyclists" if kind is T.COMMUNITIES else None
+    crm.relationships.begin(customer(crm), kind, community=community)
 
 
-def is_called_about_an_order(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def is_called_about_an_order(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """The representative rings the customer up about an open order."""
-    tie = begun(crm, type)
+    tie = begun(crm, kind)
     order = opened_order(crm, tie)
     crm.acting_as("rep-lito").interactions.record(
         tie.customer, Channel.PHONE, Direction.OUTBOUND, purpose=Purpose.TRANSACTION, about=order
     )
 
 
-def begins_unrecognised(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def begins_unrecognised(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """The profile tells the customer's name, and nothing that could be acted from."""
-    community = "cyclists" if type is T.COMMUNITIES else None
-    crm.relationships.begin(customer(crm, recognised=False), type, owner="rep-lito", community=community)
+    community = "cyclists" if kind is T.COMMUNITIES else None
+    crm.relationships.begin(customer(crm, recognised=False), kind, owner="rep-lito", community=community)
 
 
-def understands_without_exchange(crm: CRM, clock: VirtualClock, type: RelationshipType) -> None:
+def understands_without_exchange(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
     """The customer has passed the trial and understands the value, and has not exchanged a word with other members."""
-    tie = crm.relationships.advance(begun(crm, type), "understand", evidence=UNDERSTOOD)
+    tie = crm.relationships.advance(begun(crm, kind), "understand", evidence=UNDERSTOOD)
     assert tie.stage is Stage.AWARENESS
 
 
@@ -122,18 +122,18 @@ SCENARIOS: dict[RelationshipType, tuple[Scenario, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("type", T)
+@pytest.mark.parametrize("kind", T)
 @pytest.mark.parametrize("refusing", T)
 def test_what_one_type_refuses_the_six_others_allow(
-    crm: CRM, clock: VirtualClock, refusing: RelationshipType, type: RelationshipType
+    crm: CRM, clock: VirtualClock, refusing: RelationshipType, kind: RelationshipType
 ) -> None:
     """Each type has a scenario that it alone refuses, through the public verb, with its reason."""
     scenario, rule, reason = SCENARIOS[refusing]
-    if type is not refusing:
-        scenario(crm, clock, type)
+    if kind is not refusing:
+        scenario(crm, clock, kind)
         return
     with pytest.raises(Refusal) as refused:
-        scenario(crm, clock, type)
+        scenario(crm, clock, kind)
     assert refused.value.rule == rule
     assert reason in "; ".join(refused.value.reasons)
 
@@ -157,19 +157,19 @@ def test_transactional_contact_is_about_an_open_transaction_only(crm: CRM) -> No
 def test_only_transactional_takes_anonymous_buyers(crm: CRM) -> None:
     """Who is not known by name can buy, and have no other relationship."""
     nobody = crm.customers.register(tags=["cyclist"])
-    for type in T:
-        community = "cyclists" if type is T.COMMUNITIES else None
-        if type is T.TRANSACTIONAL:
-            assert crm.relationships.begin(nobody, type, owner="rep-lito").stage is Stage.EXPLORATION
+    for kind in T:
+        community = "cyclists" if kind is T.COMMUNITIES else None
+        if kind is T.TRANSACTIONAL:
+            assert crm.relationships.begin(nobody, kind, owner="rep-lito").stage is Stage.EXPLORATION
             continue
         with pytest.raises(Refusal, match="known by name") as refused:
-            crm.relationships.begin(nobody, type, owner="rep-lito", community=community)
-        assert refused.value.rule == f"{type}.named"
+            crm.relationships.begin(nobody, kind, owner="rep-lito", community=community)
+        assert refused.value.rule == f"{kind}.named"
         assert refused.value.instead == ("transactional",)
 
 
 def test_expansion_is_open_after_a_change_of_type(crm: CRM) -> None:
-    """A transactional customer who trusts the company expands as soon as the type is another."""
+    """A transactional customer who trusts the company expands as soon as the kind is another."""
     tie = crm.relationships.advance(begun(crm, T.TRANSACTIONAL), "understand", evidence=UNDERSTOOD)
     tie = crm.relationships.note_evidence(tie, *TRUSTED)
     with pytest.raises(MoveRefused):
@@ -241,7 +241,7 @@ def test_where_people_serve_there_is_no_gap(crm: CRM) -> None:
 
 
 def test_automated_services_act_from_the_profile(crm: CRM) -> None:
-    """Automated contact names the transaction or the trait that it acts from; a person rings about transactions only."""
+    """Automated contact names the transaction or the trait that it acts from; people ring about transactions only."""
     tie = begun(crm, T.AUTOMATED_SERVICES)
     order = opened_order(crm, tie)
     machine = {"mode": Mode.COLLABORATIVE}
@@ -343,14 +343,14 @@ def test_change_of_type_keeps_evidence_reason_actor_and_history(crm: CRM) -> Non
 def test_unmet_preconditions_refuse_a_change_of_type(crm: CRM) -> None:
     """What the new type asks for must be there, or nothing changes."""
     tie = crm.relationships.begin(customer(crm, recognised=False), T.TRANSACTIONAL)
-    for type, rule in (
+    for kind, rule in (
         (T.DEDICATED_ASSISTANCE, "dedicated-assistance.owner"),
         (T.COMMUNITIES, "communities.community"),
         (T.AUTOMATED_SERVICES, "automated-services.recognised"),
         (T.TRANSACTIONAL, "same-type"),
     ):
         with pytest.raises(Refusal) as refused:
-            crm.relationships.change_type(tie, type, evidence=["asked for it"], reason="asked")
+            crm.relationships.change_type(tie, kind, evidence=["asked for it"], reason="asked")
         assert refused.value.rule == rule
     assert crm.relationships.get(tie) == tie
     done = crm.relationships.change_type(
@@ -381,12 +381,12 @@ def test_a_change_of_type_needs_evidence_and_reason(crm: CRM) -> None:
 
 def test_a_cadence_needs_a_type_that_lets_the_company_make_contact(crm: CRM) -> None:
     """Where the company may not turn to the customer of itself, it cannot agree to."""
-    for type in T:
-        tie = begun(crm, type, name=f"Customer of {type}")
-        if type in {T.TRANSACTIONAL, T.SELF_SERVICE, T.AUTOMATED_SERVICES}:
+    for kind in T:
+        tie = begun(crm, kind, name=f"Customer of {kind}")
+        if kind in {T.TRANSACTIONAL, T.SELF_SERVICE, T.AUTOMATED_SERVICES}:
             with pytest.raises(Refusal) as refused:
                 crm.relationships.agree_cadence(tie, timedelta(days=30))
-            assert refused.value.rule == f"{type}.cadence"
+            assert refused.value.rule == f"{kind}.cadence"
         else:
             agreed = crm.relationships.agree_cadence(tie, timedelta(days=30))
             assert agreed.contact_due == tie.began + timedelta(days=30)
@@ -395,6 +395,6 @@ def test_a_cadence_needs_a_type_that_lets_the_company_make_contact(crm: CRM) -> 
 
 def test_types_are_found_by_query(crm: CRM) -> None:
     """Stored types can be asked for by the words of the enum."""
-    for type in T:
-        begun(crm, type, name=f"Customer of {type}")
+    for kind in T:
+        begun(crm, kind, name=f"Customer of {kind}")
     assert crm.relationships.count(field("type").in_([T.LONG_TERM, T.SELF_SERVICE])) == 2

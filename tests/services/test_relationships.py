@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmkit.crm import CRM
+from crmkit.crm import CRM, OpenUnit
 from crmkit.domain.customers import Customer
 from crmkit.domain.evidence import Evidence, EvidenceRule
 from crmkit.domain.lifecycles import LIFECYCLE, DissolutionCause, EndedBy, Facts, Fault, Signal, Stage
+from crmkit.domain.moves import RelationshipWarned
 from crmkit.domain.parties import Person
-from crmkit.domain.relationship_types import RelationshipType
+from crmkit.domain.relationship_types import TRANSACTIONAL, RelationshipType
 from crmkit.domain.relationships import CadenceState, Relationship
 from crmkit.domain.strategies import Intention, Strategy
 from crmkit.domain.words import Channel, Direction, Mode, Purpose
@@ -27,8 +28,10 @@ from crmkit.kernel.ids import Ref
 from crmkit.kernel.machine import Machine, Moved, Refused, days, edge, warning
 from crmkit.kernel.machine.migration import Migration, Versions, choose
 from crmkit.kernel.query import field
+from crmkit.services import ties
 from crmkit.services.clock import VirtualClock
 from crmkit.services.policy import DefaultPolicy
+from crmkit.services.unit import Unit
 from crmkit.storage.store import Entry
 
 DAY = timedelta(days=1)
@@ -42,8 +45,8 @@ def customer(crm: CRM, name: str = "Ana Reyes") -> Customer:
     return crm.customers.register(Person(name), tags=["cyclist"])
 
 
-def begun(crm: CRM, type: str = T.LONG_TERM, name: str = "Ana Reyes", **more: Any) -> Relationship:
-    return crm.relationships.begin(customer(crm, name), type, **more)
+def begun(crm: CRM, kind: str = T.LONG_TERM, name: str = "Ana Reyes", **more: Any) -> Relationship:
+    return crm.relationships.begin(customer(crm, name), kind, **more)
 
 
 def journal(crm: CRM, tie: Relationship) -> list[Entry]:
@@ -346,10 +349,14 @@ def test_owners_and_hand_over(crm: CRM, clock: VirtualClock) -> None:
 def test_verbs_share_a_unit(crm: CRM) -> None:
     """Several verbs in one unit see each other's changes and are written at once, or not at all."""
     tie = begun(crm)
-    with pytest.raises(MoveRefused), crm.unit() as unit:
+
+    def talk(unit: OpenUnit) -> None:
         unit.relationships.note_evidence(tie, *UNDERSTOOD)
         unit.relationships.advance(tie, "understand")
         unit.relationships.advance(tie, "expand")
+
+    with pytest.raises(MoveRefused):
+        crm.together(talk)
     assert crm.relationships.get(tie) == tie
     with crm.unit(reason="one talk") as unit:
         unit.relationships.note_evidence(tie, *UNDERSTOOD)
@@ -367,7 +374,7 @@ def test_who_insists_on_what_they_saw_is_told(crm: CRM) -> None:
 
 
 def test_customers_see_their_own(crm: CRM) -> None:
-    """A customer in the portal sees their own relationships, in lists and counts too, and acts on none unless allowed."""
+    """A customer in the portal sees their own relationships, in lists and counts too, and acts on none by default."""
     mine, other = begun(crm), begun(crm, name="Bo Lind")
     portal = crm.portal(mine.customer)
     assert portal.relationships.get(mine) == mine
@@ -439,7 +446,7 @@ def test_the_companys_attempt_needs_consent(crm: CRM, clock: VirtualClock) -> No
 
 def test_reengaging_asks_the_type_again(crm: CRM, clock: VirtualClock) -> None:
     """What the type asks for must still be there when a relationship begins anew."""
-    tie = ended(crm, clock, type=T.AUTOMATED_SERVICES)
+    tie = ended(crm, clock, kind=T.AUTOMATED_SERVICES)
     crm.customers.untag(tie.customer, "cyclist")
     with pytest.raises(Refusal) as refused:
         crm.relationships.reengage(tie, own_purchase=True)
@@ -645,7 +652,7 @@ def test_satisfaction_is_evidence_while_it_lasts(crm: CRM, clock: VirtualClock) 
 
 def test_sweeps_go_in_batches_and_may_stop_anywhere(crm: CRM, clock: VirtualClock) -> None:
     """Limits, cursors and repeated calls look at each relationship once and double nothing."""
-    ties = [begun(crm, name=f"Customer {n}") for n in range(7)]
+    seven = [begun(crm, name=f"Customer {n}") for n in range(7)]
     clock.advance(200 * DAY)
     assert crm.relationships.run_due(limit=3).warned == 3
     first = crm.relationships.sweep(limit=2)
@@ -653,7 +660,7 @@ def test_sweeps_go_in_batches_and_may_stop_anywhere(crm: CRM, clock: VirtualCloc
     rest = crm.relationships.sweep(limit=2, after=first.next)
     assert rest.warned == 2
     assert crm.relationships.run_due().warned == 0
-    assert [len(journal(crm, tie)) for tie in ties] == [2] * 7
+    assert [len(journal(crm, tie)) for tie in seven] == [2] * 7
     clock.advance(300 * DAY)
     assert crm.relationships.run_due(limit=100).moved == 7
 
@@ -664,6 +671,9 @@ def test_a_sweep_goes_no_further_than_now(crm: CRM, clock: VirtualClock) -> None
     with pytest.raises(Invalid) as later:
         crm.relationships.run_due(until=clock() + DAY)
     assert (later.value.field, later.value.rule) == ("until", "future")
+    with pytest.raises(Invalid) as none:
+        crm.relationships.run_due(batch=0)
+    assert (none.value.field, none.value.rule) == ("limit", "range")
     for cursor in ("", "x", "2026-01-01T00:00:00+00:00|x|"):
         with pytest.raises(Invalid) as bad:
             crm.relationships.sweep(after=cursor)
@@ -673,6 +683,37 @@ def test_a_sweep_goes_no_further_than_now(crm: CRM, clock: VirtualClock) -> None
     assert crm.relationships.run_due().moved == 1
 
 
+def test_what_cannot_be_understood_does_not_stop_a_sweep(crm: CRM, clock: VirtualClock) -> None:
+    """A type that is declared no more is told each time, left as it is, and the others are swept."""
+    own = CRM.open(crm.store, clock=clock, types=[attrs.evolve(TRANSACTIONAL, name="own")])
+    odd, fine = begun(own, "own"), begun(crm, T.TRANSACTIONAL, "Bo Lind")
+    clock.advance(400 * DAY)
+    for moved in (1, 0):
+        done = crm.relationships.run_due()
+        assert (done.moved, len(done.refused)) == (moved, 1)
+        assert done.refused[0].startswith(f"relationship {odd.id}: type: expected one of transactional,")
+    assert (len(journal(crm, odd)), len(journal(crm, fine))) == (1, 3)
+    assert own.relationships.run_due().moved == 1
+
+
+def test_a_reaction_may_stop_what_time_would_bring(address: str, clock: VirtualClock) -> None:
+    """What happens because of a warning may keep the end from coming."""
+
+    def talk(unit: Unit, tie: Relationship, _: RelationshipWarned) -> None:
+        ties.note_evidence(unit, tie.customer, Evidence("recommendation"), at=tie.quiet_since + 181 * DAY)
+
+    with CRM.open(address, clock=clock, reactions={RelationshipWarned: [talk]}) as crm:
+        tie = begun(crm)
+        clock.advance(400 * DAY)
+        assert crm.relationships.run_due().warned == 2
+        assert history(crm, tie)[1:] == [
+            ("warned", tie.since + 180 * DAY),
+            ("evidence_noted", tie.since + 181 * DAY),
+            ("warned", tie.since + 361 * DAY),
+            ("evidence_noted", tie.since + 362 * DAY),
+        ]
+
+
 def test_a_sweep_inside_a_unit_is_part_of_it(crm: CRM, clock: VirtualClock) -> None:
     """One commit with whatever else the unit does."""
     tie = begun(crm)
@@ -680,6 +721,9 @@ def test_a_sweep_inside_a_unit_is_part_of_it(crm: CRM, clock: VirtualClock) -> N
     with crm.unit() as unit:
         assert unit.relationships.run_due().warned == 1
     assert crm.relationships.get(tie).warned == "silence"
+    with crm.unit(reason="court") as unit:
+        unit.relationships.dissolve(tie, "fraud", ended_by="supplier", at_fault="customer")
+        assert unit.relationships.due(clock() + 999 * DAY) == ()
 
 
 ACTS = st.lists(
@@ -794,7 +838,7 @@ def test_at_risk_with_every_reason(crm: CRM, clock: VirtualClock) -> None:
 
 def test_questions_come_in_pages(crm: CRM, clock: VirtualClock) -> None:
     """Cursors lead through all pages, and every relationship is on one of them."""
-    ties = {begun(crm, T.LONG_TERM, f"Customer {n}").id for n in range(5)}
+    all_of_them = {begun(crm, T.LONG_TERM, f"Customer {n}").id for n in range(5)}
     clock.advance(400 * DAY)
 
     def through(ask: Any) -> Iterator[str]:
@@ -806,10 +850,10 @@ def test_questions_come_in_pages(crm: CRM, clock: VirtualClock) -> None:
                 return
 
     for ask in (crm.relationships.neglected, crm.relationships.due_for_contact):
-        assert set(through(ask)) == ties
-    clock_free = Strategy("all", [Intention(name="everybody", type=T.SELF_SERVICE)])
-    found = set(through(lambda limit, after: crm.relationships.contradictions(clock_free, limit=limit, after=after)))
-    assert found == ties
+        assert set(through(ask)) == all_of_them
+    strategy = Strategy("all", [Intention(name="everybody", type=T.SELF_SERVICE)])
+    found = set(through(lambda limit, after: crm.relationships.contradictions(strategy, limit=limit, after=after)))
+    assert found == all_of_them
 
 
 # strategy
@@ -917,7 +961,7 @@ def upgraded(crm: CRM, clock: VirtualClock, lifecycle: Any = VERSIONS) -> CRM:
 
 
 def test_a_changed_lifecycle_migrates_in_bulk(crm: CRM, clock: VirtualClock) -> None:
-    """The plan tells what goes where and what becomes due at once; the migration does that, as events; time then acts."""
+    """The plan tells what goes where and what becomes due at once; the migration does that, as events; time acts."""
     one = begun(crm)
     two = crm.relationships.advance(begun(crm, T.PERSONAL_ASSISTANCE, "Bo Lind"), "understand", evidence=UNDERSTOOD)
     crm.purchases.record(two.customer, "5 EUR")
@@ -927,9 +971,11 @@ def test_a_changed_lifecycle_migrates_in_bulk(crm: CRM, clock: VirtualClock) -> 
     plan = new.relationships.plan_migration()
     assert dict(plan.moves) == {("exploration (1)", "trial"): 1, ("awareness (1)", "client"): 1}
     assert (plan.due_at_once, dict(plan.due)) == (1, {"client -after 40 days-> gone": 1})
-    done = new.relationships.migrate()
+    done = new.relationships.migrate(batch=1)
     assert (done.migrated, done.refused, done.next) == (2, (), None)
     assert new.relationships.migrate().migrated == 0
+    with pytest.raises(Invalid):
+        new.relationships.migrate(batch=0)
     stages = {tie.id: (tie.stage, tie.lifecycle) for tie in new.relationships.find()}
     assert stages == {one.id: ("trial", "2"), two.id: ("client", "2")}
     entry = journal(crm, one)[-1]
@@ -955,10 +1001,11 @@ def test_an_unknown_version_is_told_and_left_alone(crm: CRM, clock: VirtualClock
     """What cannot be understood stays as it is, in bulk and one by one."""
     tie = begun(upgraded(crm, clock, LIFECYCLE.extend(version="0")))
     new = upgraded(crm, clock)
-    assert new.relationships.migrate().refused == (
-        f"relationship {tie.id}: refused by lifecycle: relationship: state 'exploration' of version 0: unknown version;"
-        " possible now: declare the old version and a migration from it",
+    (told,) = new.relationships.migrate().refused
+    assert told.startswith(
+        f"relationship {tie.id}: refused by lifecycle: relationship: state 'exploration' of version 0:"
     )
+    assert told.endswith("unknown version; possible now: declare the old version and a migration from it")
     assert new.relationships.plan_migration().refused[0][0] == tie.id
     with pytest.raises(Refusal, match="unknown version"):
         new.relationships.advance(tie, "stay")
@@ -984,7 +1031,7 @@ def test_an_unknown_version_is_told_and_left_alone(crm: CRM, clock: VirtualClock
             "RelationshipBegun.origin_note",
             "surrogate",
         ),
-        (lambda c, t: c.begin("../etc", "transactional"), "customer", "identifier"),
+        (lambda c, _: c.begin("../etc", "transactional"), "customer", "identifier"),
         (lambda c, t: c.note_evidence(t), "evidence", "required"),
         (lambda c, t: c.note_evidence(t, Evidence("x", score=101)), "Evidence.score", "range"),
         (lambda c, t: c.note_evidence(t, Evidence("x", score=True)), "Evidence.score", "whole-number"),
@@ -993,7 +1040,7 @@ def test_an_unknown_version_is_told_and_left_alone(crm: CRM, clock: VirtualClock
         (lambda c, t: c.hand_over(t, "", reason="x"), "HandedOver.owner", "identifier"),
         (lambda c, t: c.agree_cadence(t, timedelta(days=10**6)), "CadenceAgreed.cadence", "range"),
         (lambda c, t: c.request(t, ""), "Served.topic", "empty"),
-        (lambda c, t: c.find(field("stag") == "x"), "relationship query", "unknown-field"),
+        (lambda c, _: c.find(field("stag") == "x"), "relationship query", "unknown-field"),
     ],
 )
 def test_bad_input_is_refused_and_changes_nothing(crm: CRM, call: Any, name: str, rule: str) -> None:

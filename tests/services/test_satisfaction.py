@@ -129,6 +129,8 @@ def test_attempts_and_tools_are_no_attention(crm, clock, ana):
     assert attention() == 50
     crm.interactions.record(ana, Channel.EMAIL, Direction.OUTBOUND)
     assert attention() == 100
+    crm.interactions.record(ana, Channel.EMAIL, Direction.OUTBOUND, at=clock() - 90 * DAY)
+    assert attention() == 100
 
 
 def test_health_of_one_relationship_takes_its_measurements(crm, ana):

@@ -66,10 +66,10 @@ def test_an_announced_visit_becomes_a_task_in_the_same_commit(crm, clock, ana):
         call.id,
     )
     assert task.title == "Visit announced on 2026-01-01"
-    with pytest.raises(RuntimeError), crm.unit() as unit:
-        unit.interactions.record(ana, Channel.PHONE, Direction.INBOUND, announces=Announcement(at=clock() + DAY))
-        raise RuntimeError
-    assert crm.tasks.open(customer=ana).items == (task,)
+    before = journal(crm)
+    with pytest.raises(Invalid):
+        crm.interactions.record(ana, Channel.PHONE, "inbound", announces=Announcement(at=clock() + DAY, kind="x\ny"))
+    assert (crm.tasks.open(customer=ana).items, journal(crm)) == ((task,), before)
 
 
 def test_who_is_announced_owns_the_task(crm, clock, ana):

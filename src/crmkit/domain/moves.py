@@ -137,13 +137,15 @@ def could(
     at: datetime,
 ) -> Moved[Any, Any] | Refused[Any, Any]:
     """Say where a signal leads, or what is in the way: a guard of the lifecycle, or a rule of the type."""
-    found = machine.step(tie.stage, signal, facts, cause=cause)
-    if isinstance(found, Moved):
-        in_the_way = type_obstacles(tie, rules, machine, found.state, at=at)
-        if not in_the_way:
-            return found
-        found = Refused(machine.name, str(tie.stage), str(signal), Why.GUARD, in_the_way)
-    return attrs.evolve(found, options=lambda: options(tie, facts, machine=machine, rules=rules, at=at))
+    refused: Refused[Any, Any]
+    outcome = machine.step(tie.stage, signal, facts, cause=cause)
+    if isinstance(outcome, Refused):
+        refused = outcome
+    elif in_the_way := type_obstacles(tie, rules, machine, outcome.state, at=at):
+        refused = Refused(machine.name, str(tie.stage), str(signal), Why.GUARD, in_the_way)
+    else:
+        return outcome
+    return attrs.evolve(refused, options=lambda: options(tie, facts, machine=machine, rules=rules, at=at))
 
 
 def type_obstacles(
@@ -300,16 +302,16 @@ def warnings_told(tie: Relationship, machine: Lifecycle) -> tuple[str, ...]:
 
 
 def catch_up(
-    tie: Relationship, machine: Lifecycle, rules: TypeRules, *, until: datetime
+    tie: Relationship, machine: Lifecycle, rules: TypeRules, *, until: datetime, limit: int = 1000
 ) -> tuple[tuple[Change[Relationship], datetime], ...]:
     """Give all that time has done to a relationship by then: each change with the deadline that it is stamped with.
 
-    The history is the same however often anyone sweeps.
+    The history is the same however often anyone sweeps. More than `limit` changes are left to the next sweep.
     """
     facts = facts_of(tie, rules)
     told = warnings_told(tie, machine)
     changes: list[tuple[Change[Relationship], datetime]] = []
-    for outcome in machine.catch_up(tie.stage, tie.quiet_since, facts, until=until, warned=told):
+    for outcome in machine.catch_up(tie.stage, tie.quiet_since, facts, until=until, warned=told, limit=limit):
         if isinstance(outcome, Warned):
             at, made = outcome.at, change(tie, RelationshipWarned(warned=outcome.warning, stage=tie.stage))
         else:

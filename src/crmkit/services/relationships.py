@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -17,7 +17,7 @@ from crmkit.domain.customers import Customer
 from crmkit.domain.evidence import Evidence, EvidenceKind
 from crmkit.domain.gaps import Gap, Served
 from crmkit.domain.lifecycles import DissolutionCause, EndedBy, Facts, Fault, Lifecycle, Signal
-from crmkit.domain.moves import RelationshipMigrated, RelationshipWarned
+from crmkit.domain.moves import RelationshipWarned
 from crmkit.domain.relationship_types import TypeRules, rules_of
 from crmkit.domain.relationships import Origin, Relationship
 from crmkit.domain.strategies import Contradiction, Intention, Strategy
@@ -29,39 +29,27 @@ from crmkit.kernel.ids import Ref
 from crmkit.kernel.machine import Moved, Option, Refused
 from crmkit.kernel.machine.migration import Plan, Stored
 from crmkit.kernel.query import Found, Where, everything, field, predicate, resolve
+from crmkit.kernel.record import Change
 from crmkit.services.paging import every
-from crmkit.services.ties import acting, caught_up, known, reading, rules_for
+from crmkit.services.ties import acting, caught_up, known, migration_of, reading, rules_for
 from crmkit.services.unit import Listed, Service, Unit, verb
 
+T = TypeVar("T")
 BATCH = 500
 """How many relationships go into one commit when many are swept or migrated."""
 
 
 @attrs.frozen
-class Answers:
+class Answers(Generic[T]):
     """A page of answers to a question. `next` leads to the rest, and None says that there is no more.
 
     A page holds what is left of the records that it looked at, so it may be short, or empty, and still have a `next`.
     """
 
-    items: tuple[Answer, ...]
+    items: tuple[T, ...]
     next: str | None
 
-    def __iter__(self) -> Iterator[Answer]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-@attrs.frozen
-class Contradictions:
-    """A page of relationships that contradict a strategy; short or empty pages may have a `next` as well."""
-
-    items: tuple[Contradiction, ...]
-    next: str | None
-
-    def __iter__(self) -> Iterator[Contradiction]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 
     def __len__(self) -> int:
@@ -76,11 +64,18 @@ class Swept:
         moved: how many moves time made.
         warned: how many warnings were told.
         next: what to pass as `after` to go on; None if there is no more.
+        refused: what could not be understood, one sentence each: its type or version is declared no more. It stays as
+            it is, and is told again each time.
     """
 
     moved: int = 0
     warned: int = 0
     next: str | None = None
+    refused: tuple[str, ...] = ()
+
+    def __add__(self, rest: Swept) -> Swept:
+        moved, warned = self.moved + rest.moved, self.warned + rest.warned
+        return Swept(moved, warned, rest.next, (*self.refused, *rest.refused))
 
 
 @attrs.frozen
@@ -667,7 +662,7 @@ class Relationships(Service):
     @verb
     def contradictions(
         self, strategy: Strategy, *, since: datetime | None = None, limit: int = 100, after: str | None = None
-    ) -> Contradictions:
+    ) -> Answers[Contradiction]:
         """Look at a page of lasting relationships, and give those whose type or actual contacts contradict a strategy.
 
         Args:
@@ -696,14 +691,14 @@ class Relationships(Service):
             meant = intends(customers[tie.customer]) if tie.customer in customers else None
             if meant is not None and (reasons := strategies.contradictions(tie, meant, since=since)):
                 found.append(Contradiction(tie=tie, intention=meant, reasons=reasons))
-        return Contradictions(tuple(found), page.next)
+        return Answers(tuple(found), page.next)
 
     # attention
 
     @verb
     def neglected(
         self, *, after_span: timedelta = NEGLECTED_AFTER, limit: int = 100, after: str | None = None
-    ) -> Answers:
+    ) -> Answers[Answer]:
         """Give a page of the customers left without attention, whatever they are worth: the longest neglected first.
 
         >>> from crmkit import CRM
@@ -716,7 +711,7 @@ class Relationships(Service):
         return Answers(tuple(attention.neglected(tie, after=after_span, at=u.at) for tie in page), page.next)
 
     @verb
-    def due_for_contact(self, *, limit: int = 100, after: str | None = None) -> Answers:
+    def due_for_contact(self, *, limit: int = 100, after: str | None = None) -> Answers[Answer]:
         """Give a page of the relationships in which the company has to make contact, the longest due first.
 
         >>> from crmkit import CRM
@@ -730,7 +725,7 @@ class Relationships(Service):
         return Answers(tuple(attention.due_for_contact(tie, rules_for(u, tie), at=u.at) for tie in page), page.next)
 
     @verb
-    def at_risk(self, *, limit: int = 100, after: str | None = None) -> Answers:
+    def at_risk(self, *, limit: int = 100, after: str | None = None) -> Answers[Answer]:
         """Look at a page of lasting relationships, the longest quiet first, and give those that are at risk.
 
         >>> from crmkit import CRM
@@ -764,30 +759,32 @@ class Relationships(Service):
         streams = [_upcoming(u, machine, where, until, limit) for where in _windows(machine)]
         return tuple(islice(merge(*streams, key=lambda each: each.at), limit))
 
-    def run_due(self, *, until: datetime | None = None, limit: int | None = None, reason: str = "") -> Swept:
+    def run_due(
+        self, *, until: datetime | None = None, limit: int | None = None, batch: int = BATCH, reason: str = ""
+    ) -> Swept:
         """Make happen what time has brought: warnings, moves, ends, each stamped with its deadline.
 
-        Works in batches of 500, each in one commit, so it may be stopped anywhere and called again: what is done is not
-        due any more. The history is the same however often it is called.
+        Works in batches, each in one commit, so it may be stopped anywhere and called again: what is done is not due
+        any more. The history is the same however often it is called.
 
         Args:
             until: up to when; now if nothing is said, and never later.
             limit: how many relationships to look at; all that are due if nothing is said.
+            batch: how many go into one commit.
             reason: for the audit trail.
 
         Raises:
-            Invalid: rule `future`, `until` has not come yet.
+            Invalid: rule `future`, `until` has not come yet; or `range`, the batch.
 
         >>> from crmkit import CRM
         >>> CRM.open("memory://").relationships.run_due()
-        Swept(moved=0, warned=0, next=None)
+        Swept(moved=0, warned=0, next=None, refused=())
         """
-        done, looked = Swept(), 0
-        while limit is None or looked < limit:
-            size = BATCH if limit is None else min(BATCH, limit - looked)
-            batch = self.sweep(until=until, limit=size, after=done.next, reason=reason)
-            done = Swept(done.moved + batch.moved, done.warned + batch.warned, batch.next)
-            looked += size
+        done, left = Swept(), limit
+        while left is None or left > 0:
+            size = batch if left is None else min(batch, left)
+            done += self.sweep(until=until, limit=size, after=done.next, reason=reason)
+            left = None if left is None else left - size
             if done.next is None:
                 break
         return done
@@ -805,11 +802,11 @@ class Relationships(Service):
             reason: for the audit trail.
 
         Raises:
-            Invalid: rule `future`, `until` has not come yet; or `cursor`.
+            Invalid: rule `future`, `until` has not come yet; `range`, the limit; or `cursor`.
 
         >>> from crmkit import CRM
         >>> CRM.open("memory://").relationships.sweep()
-        Swept(moved=0, warned=0, next=None)
+        Swept(moved=0, warned=0, next=None, refused=())
         """
         u = self.unit
         u.ask(None)
@@ -818,20 +815,17 @@ class Relationships(Service):
         at, first, cursor = _Place.read(after, until or u.at)
         if at > u.at:
             raise Invalid("until", "future", "an instant that has come", "a later one")
-        moved = warned = 0
+        left, done = _at_least_one(limit), Swept()
         for index in range(first, len(windows)):
-            page = u.page(Relationship, windows[index].where(at), order=("quiet_since",), limit=limit, after=cursor)
+            if left == 0:
+                return attrs.evolve(done, next=_Place(at, index, None).text())
+            page = u.page(Relationship, windows[index].where(at), order=("quiet_since",), limit=left, after=cursor)
             for tie in page:
-                _, events = caught_up(u, tie, until=at)
-                warned += sum(isinstance(event, RelationshipWarned) for event in events)
-                moved += sum(not isinstance(event, RelationshipWarned | RelationshipMigrated) for event in events)
-            limit -= len(page)
-            cursor = page.next
-            if cursor is not None:
-                return Swept(moved, warned, _Place(at, index, cursor).text())
-            if limit <= 0 and index + 1 < len(windows):
-                return Swept(moved, warned, _Place(at, index + 1, None).text())
-        return Swept(moved, warned)
+                done += _swept(u, tie, at)
+            if page.next is not None:
+                return attrs.evolve(done, next=_Place(at, index, page.next).text())
+            left, cursor = left - len(page), None
+        return done
 
     # another version of the lifecycle
 
@@ -861,8 +855,8 @@ class Relationships(Service):
         )
         return versions.plan(stored, now=u.at)
 
-    def migrate(self, *, reason: str = "") -> Migrated:
-        """Bring every relationship to the current version of the lifecycle, 500 in a commit. See `plan_migration`.
+    def migrate(self, *, batch: int = BATCH, reason: str = "") -> Migrated:
+        """Bring every relationship to the current version of the lifecycle, a batch in a commit. See `plan_migration`.
 
         One that is not brought over here is brought over when it is acted on, or when its time comes. None of it is a
         step: what time brings in the new version happens with `run_due`.
@@ -873,8 +867,8 @@ class Relationships(Service):
         """
         done = Migrated()
         while True:
-            batch = self.migrate_batch(after=done.next, reason=reason)
-            done = Migrated(done.migrated + batch.migrated, (*done.refused, *batch.refused), batch.next)
+            some = self.migrate_batch(limit=batch, after=done.next, reason=reason)
+            done = Migrated(done.migrated + some.migrated, (*done.refused, *some.refused), some.next)
             if done.next is None:
                 return done
 
@@ -890,18 +884,33 @@ class Relationships(Service):
         u.ask(None)
         versions = u.setting.declared.versions
         where = field("lifecycle") != str(versions.current.version)
-        page = u.page(Relationship, where, limit=limit, after=after)
-        done, refused = 0, list[str]()
+        page = u.page(Relationship, where, limit=_at_least_one(limit), after=after)
+        changes, refused = list[Change[Relationship]](), list[str]()
         for tie in page:
             try:
-                change = moves.migrate(tie, versions, rules_for(u, tie), at=u.at)
-            except Refusal as error:
+                changes += filter(None, [migration_of(u, tie)])
+            except (Invalid, Refusal) as error:
                 refused.append(str(error))
-                continue
-            if change is not None:
-                u.save(change)
-                done += 1
-        return Migrated(done, tuple(refused), page.next)
+        for change in changes:
+            u.save(change)
+        return Migrated(len(changes), tuple(refused), page.next)
+
+
+def _at_least_one(limit: int) -> int:
+    if limit < 1:
+        raise Invalid("limit", "range", "at least 1", str(limit))
+    return limit
+
+
+def _swept(u: Unit, tie: Relationship, until: datetime) -> Swept:
+    """Do to one relationship what time has brought; one that cannot be understood must not stop the others."""
+    try:
+        migration_of(u, tie)
+    except (Invalid, Refusal) as error:
+        return Swept(refused=(f"relationship {tie.id}: {error}",))
+    _, events = caught_up(u, tie, until=until)
+    warned = sum(isinstance(event, RelationshipWarned) for event in events)
+    return Swept(len(events) - warned, warned)
 
 
 def _step(
@@ -983,9 +992,9 @@ def _windows(machine: Lifecycle) -> list[_Window]:
 def _upcoming(u: Unit, machine: Lifecycle, window: _Window, until: datetime, limit: int) -> Iterator[Upcoming]:
     for tie in u.page(Relationship, window.where(until), order=("quiet_since",), limit=limit):
         told = moves.warnings_told(tie, machine)
-        left = [d for d in machine.deadlines(tie.stage, tie.quiet_since) if d.step.warns not in told]
-        if left:
-            yield attention.upcoming(tie, machine, left[0])
+        coming = (d for d in machine.deadlines(tie.stage, tie.quiet_since) if d.step.warns not in told)
+        for deadline in islice(coming, 1):
+            yield attention.upcoming(tie, machine, deadline)
 
 
 @attrs.frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from crmkit.domain import moves, proofs, relationships
@@ -98,27 +97,33 @@ def acting(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]
 def reading(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]:
     """Give a relationship as time has left it, without writing that down."""
     tie = u.get(Relationship, which)
+    if (migration := migration_of(u, tie)) is not None:
+        tie = migration.record
     rules = rules_for(u, tie)
-    for change, _ in _what_time_did(u, tie, rules, until=u.at):
+    for change, _ in moves.catch_up(tie, u.setting.declared.lifecycle, rules, until=u.at):
         tie = change.record
     return tie, rules
 
 
-def _what_time_did(
-    u: Unit, tie: Relationship, rules: TypeRules, *, until: datetime
-) -> Iterator[tuple[Change[Relationship], datetime]]:
-    """Give the migration that is due, then the moves and warnings, each with its stamp."""
-    migration = moves.migrate(tie, u.setting.declared.versions, rules, at=u.at)
-    if migration is not None:
-        yield migration, u.at
-        tie = migration.record
-    yield from moves.catch_up(tie, u.setting.declared.lifecycle, rules, until=until)
+def migration_of(u: Unit, tie: Relationship) -> Change[Relationship] | None:
+    """Give what brings a relationship to the lifecycle's current version; None if it is there.
+
+    Raises:
+        Invalid: rule `word`, its type is declared no more.
+        Refusal: rule `lifecycle`, its version or stage is not declared.
+    """
+    return moves.migrate(tie, u.setting.declared.versions, rules_for(u, tie), at=u.at)
 
 
 def caught_up(u: Unit, tie: Relationship, *, until: datetime) -> tuple[Relationship, list[object]]:
     """Write down what time has done to a relationship, and give it with the events of that."""
+    if (migration := migration_of(u, tie)) is not None:
+        tie = u.save(migration)
+    rules, machine = rules_for(u, tie), u.setting.declared.lifecycle
     events: list[object] = []
-    for change, at in _what_time_did(u, tie, rules_for(u, tie), until=until):
+    # One at a time, because a reaction to the first may be what keeps the second from happening.
+    while found := moves.catch_up(tie, machine, rules, until=until, limit=1):
+        ((change, at),) = found
         tie = u.save(change, at=at)
         events.append(change.event)
     return tie, events

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from crmkit.errors import Conflict, Duplicate, Misuse, SchemaMismatch, Unavailable
+from crmkit.errors import Conflict, Duplicate, Misuse, SchemaMismatch, Unavailable, Unreadable
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.query import And, Compare, Found, Has, In, Query, Where, orders, place_of, predicate, sort_key
 from crmkit.kernel.record import Key, Kind, Scalar
@@ -48,6 +48,15 @@ class _Kept(NamedTuple):
     @classmethod
     def of(cls, p: Put) -> _Kept:
         return cls(Stored(p.id, p.version, p.schema, tuple(p.row)), tuple(p.unique), tuple(p.keys))
+
+
+def _renewed(kept: _Kept, held: Sequence[str], kind: Kind[Any]) -> _Kept:
+    """Bring a record to a new layout. What cannot be read stays as it is, for its readers to hear."""
+    laid = kept.stored._replace(row=relaid(kept.stored.row, held, kind))
+    try:
+        return _Kept(*renewed(laid, kind))
+    except Unreadable:
+        return _Kept(laid, (None,) * len(kind.unique), kept.keys)
 
 
 class _Mail:
@@ -224,26 +233,30 @@ class MemoryStore:
         with self._memory.lock:
             self._memory.refuse_when_closed()
             layouts = self._memory.layouts
-            for kind in schema.kinds:
-                before, layout = layouts.get(kind.name), _Layout.of(kind)
-                if before is not None and before.kind is not kind:
-                    self._renew(before, layout, mode)
-                layouts[kind.name] = layout
-                self._widths[kind.name] = (len(kind.columns) + 1, len(kind.unique))
+            made = {kind.name: _Layout.of(kind) for kind in schema.kinds}
+            old = [layouts[n] for n, new in made.items() if n in layouts and layouts[n].kind is not new.kind]
+            for before, tenant, some in [x for was in old for x in self._renewed(was, made[was.kind.name].kind, mode)]:
+                for kept in some:
+                    tenant.remove(before, kept.stored.id)
+                for kept in some:
+                    tenant.add(made[before.kind.name], kept)
+            layouts.update(made)
+            self._widths.update({k.name: (len(k.columns) + 1, len(k.unique)) for k in schema.kinds})
 
-    def _renew(self, before: _Layout, layout: _Layout, mode: Mode) -> None:
-        """Bring the records of a kind to its new layout."""
-        was, kind = before.kind.schema, layout.kind
+    def _renewed(self, before: _Layout, kind: Kind[Any], mode: Mode) -> Iterable[tuple[_Layout, _Tenant, list[_Kept]]]:
+        """Give the records of a kind in its new layout, by tenant."""
+        was, cure = before.kind.schema, 'call prepare(schema, "upgrade") with the newest kinds'
         if kind.schema < was or (kind.schema > was and mode != "upgrade"):
-            told = [f"{kind.name} has the layout {was}, and {kind.schema} is asked for"]
-            raise SchemaMismatch("the memory store", told, 'call prepare(schema, "upgrade") with the newest kinds')
+            told = f"{kind.name} has the layout {was}, and {kind.schema} is asked for"
+            raise SchemaMismatch("the memory store", [told], cure)
         held = [c.name for c in before.kind.columns]
         for tenant in self._memory.tenants.values():
-            for kept in list(tenant.records[kind.name].values()):
-                row = relaid(kept.stored.row, held, kind)
-                new = _Kept(*renewed(kept.stored._replace(row=row), kind))
-                tenant.remove(before, kept.stored.id)
-                tenant.add(layout, new)
+            some = [_renewed(kept, held, kind) for kept in tenant.records[kind.name].values()]
+            keys = [(n, v) for kept in some for n, v in zip(kind.unique, kept.unique, strict=True) if v is not None]
+            if len(set(keys)) < len(keys):
+                told = f"two records of {kind.name} share a unique key that the new layout declares"
+                raise SchemaMismatch("the memory store", [told], "merge or change one of them first")
+            yield before, tenant, some
 
     def reader(self, tenant: str, *, fresh: bool = True, snapshot: bool = False) -> _MemoryReader:  # noqa: ARG002
         """Open reads of a tenant, always fresh; a snapshot costs nothing until somebody commits while it is open.

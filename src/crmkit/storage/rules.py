@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from crmkit.errors import Misuse
-from crmkit.kernel.codec import decode, encode
+from crmkit.kernel.codec import decode, dump, encode, load
 from crmkit.kernel.query import Query, cursor_after
 from crmkit.kernel.record import Key, Kind, Row
 from crmkit.storage.store import Batch, Drop, Guard, Page, Put, Stored
@@ -71,12 +71,13 @@ def refuse_negative(lease: timedelta) -> None:
 
 def relaid(row: Row, held: Sequence[str], kind: Kind[Any]) -> Row:
     """Lay a row out anew whose columns were `held`: what the kind has no column for goes to its JSON, for upgrades."""
-    found = dict(zip(held, row, strict=False))
-    columns = tuple(found.pop(c.name, None) for c in kind.columns)
-    rest = str(row[-1])
+    *columns, rest = row
+    found = dict(zip(held, columns, strict=True))
+    laid = tuple(found.pop(c.name, None) for c in kind.columns)
     if found:
-        rest = json.dumps({**found, **json.loads(rest)}, ensure_ascii=False, separators=(",", ":"))
-    return (*columns, rest)
+        with suppress(ValueError, TypeError):  # damaged JSON stays as it is, for whoever decodes the row
+            rest = dump({**found, **load(str(rest))})
+    return (*laid, rest)
 
 
 def renewed(stored: Stored, kind: Kind[Any]) -> tuple[Stored, tuple[str | None, ...], tuple[Key, ...]]:

@@ -126,7 +126,7 @@ class _Plan:
             rows = Rows()
             for tenant, version, layout, *row in some:
                 place = (tenant, row[0])
-                laid = relaid((*row[:-1],), held, kind) if records.left else tuple(row)
+                laid = relaid(tuple(row), held, kind)
                 try:
                     now, unique, keys = renewed(Stored(row[0], version, layout, laid), kind)
                 except Unreadable:

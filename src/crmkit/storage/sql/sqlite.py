@@ -120,6 +120,8 @@ def translated(error: BaseException) -> BaseException:  # noqa: PLR0911 - one li
         return Unavailable(_UNAVAILABLE[code])
     if code == sqlite3.SQLITE_ERROR and "no such" in str(error):
         return SchemaMismatch(STORE, ["a table or a column is missing"], _UPGRADE)
+    if code == sqlite3.SQLITE_ERROR and any(limit in str(error) for limit in _LIMITS):
+        return Invalid("query", "too-large", "a condition with fewer parts")
     if code == sqlite3.SQLITE_TOOBIG:
         return Invalid("storage", "too-long", "a value that SQLite can hold")
     if isinstance(error, sqlite3.ProgrammingError):
@@ -136,6 +138,7 @@ def tell(error: BaseException) -> NoReturn:
     raise told from error
 
 
+_LIMITS: Final = ("too many SQL variables", "too large", "stack overflow")
 _BUSY: Final = {
     sqlite3.SQLITE_BUSY: "another connection is writing",
     sqlite3.SQLITE_LOCKED: "another connection holds a table",
