@@ -13,17 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crmkit import CRM, Person, VirtualClock
 
 BATCH = 1_000
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def fill(crm: CRM, clock: VirtualClock, customers: int) -> tuple[list[str], float, list[int]]:
-    """Register customers in batches, and give some ids, the rate per second, and the peak memory at each tenth in KiB."""
+    """Register customers in batches; give some ids, the rate per second, and the peak memory at each tenth in KiB."""
     some: list[str] = []
     peaks: list[int] = []
     began = time.perf_counter()
@@ -57,7 +57,10 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
     clock = VirtualClock(START)
     with CRM.open(f"sqlite:///{folder}/{customers}.db", clock=clock, durability="normal") as crm:
         some, rate, peaks = fill(crm, clock, customers)
-        print(f"{customers:>9,} customers: {rate:,.0f} registered per second; peak memory {', '.join(f'{p / 1024:.0f}' for p in peaks)} MiB")
+        print(
+            f"{customers:>9,} customers: {rate:,.0f} registered per second;"
+            f" peak memory {', '.join(f'{p / 1024:.0f}' for p in peaks)} MiB"
+        )
         random.Random(1).shuffle(some)
         known = {i: crm.customers.get(i).party.name for i in some}
         mails = {i: f"c{int(name.split()[1])}@example.com" for i, name in known.items()}

@@ -1,4 +1,4 @@
-"""Interleaved rounds: every case runs once per round, and a ratio is the median over the rounds of the ratio within one round.
+"""Interleaved rounds: every case runs once per round, and a ratio is the median of the ratios within the rounds.
 
 So a machine that slows down half-way slows every case alike, and the ratios hold.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 
 def rounds(cases: Mapping[str, Callable[[], object]], *, times: int, number: int) -> dict[str, list[float]]:
-    """Run each case `number` times per round, for `times` rounds, and give the CPU seconds per run, by case and round."""
+    """Run each case `number` times per round, and give the CPU seconds per run, by case and round."""
     out: dict[str, list[float]] = {name: [] for name in cases}
     for case in cases.values():
         case()

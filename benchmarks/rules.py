@@ -1,6 +1,7 @@
 """Rules: a step of a machine and the record that follows, against a bare floor and against the machines of others.
 
-The floor is a dictionary look-up and `attrs.evolve` of the same record with its real checks. The others do their own move:
+The floor is a dictionary look-up and `attrs.evolve` of the same record with its real checks. The others do their own
+move:
 `transitions` on one shared machine, `python-statemachine` on an instance for each entity, as they are meant to be used.
 
 Run it: `python benchmarks/rules.py`
@@ -10,23 +11,22 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import attrs
-from rounds import ratio, rounds, show
 from statemachine import State, StateMachine
 from transitions import Machine as Transitions
 
-from crmkit import LIFECYCLE, Machine, RelationshipType, Signal, Stage, change, edge, need
+from crmkit import LIFECYCLE, Machine, Signal, Stage, change, edge, need
 from crmkit.domain import moves, relationships
 from crmkit.domain.evidence import EvidenceKind, Tally
-from crmkit.domain.lifecycles import Facts
 from crmkit.domain.relationship_types import LONG_TERM
 from crmkit.kernel.frozen import FrozenDict
+from rounds import ratio, rounds, show
 
-AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS, NUMBER = 15, 5_000
 
 
@@ -108,14 +108,23 @@ def main() -> None:
     """Print moves as times and ratios, and what an entity takes of memory."""
     known = relationships.Known(named=True, traits=frozenset())
     begun = relationships.begin("cus_1", LONG_TERM, id="rel_1", machine=LIFECYCLE, known=known, at=AT).record
-    shown = {k: Tally(count=6, last=AT) for k in (EvidenceKind.TRIAL_PASSED, EvidenceKind.VALUE_UNDERSTOOD, EvidenceKind.PURCHASE)}
+    shown = {
+        k: Tally(count=6, last=AT)
+        for k in (EvidenceKind.TRIAL_PASSED, EvidenceKind.VALUE_UNDERSTOOD, EvidenceKind.PURCHASE)
+    }
     tie = attrs.evolve(begun, stage=Stage.AWARENESS, evidence=FrozenDict(shown))
     told = moves.RelationshipAdvanced(
-        signal=Signal.EXPAND, source=tie.stage, stage=Stage.EXPANSION, since=AT, quiet_since=AT, warned=None, why=None, proof=()
+        signal=Signal.EXPAND,
+        source=tie.stage,
+        stage=Stage.EXPANSION,
+        since=AT,
+        quiet_since=AT,
+        warned=None,
+        why=None,
+        proof=(),
     )
     table = {(Stage.AWARENESS, Signal.EXPAND): Stage.EXPANSION}
     facts = moves.facts_of(tie, LONG_TERM)
-    guard_true = Facts()
 
     def floor() -> object:
         return attrs.evolve(tie, stage=table[tie.stage, Signal.EXPAND], since=AT)
@@ -127,7 +136,6 @@ def main() -> None:
     def rule() -> object:
         return moves.advance(tie, Signal.EXPAND, facts, machine=LIFECYCLE, rules=LONG_TERM, at=AT)
 
-    assert guard_true is not None and tie.type is RelationshipType.LONG_TERM
     model = Model()
     Transitions(
         model,
@@ -146,7 +154,7 @@ def main() -> None:
             "Machine.step, one guard": lambda: OURS.step(Phase.AWARENESS, Sign.EXPAND, 80),
             "Machine.step, one guard + the new relationship": step_and_record,
             "a whole rule: relationships advance": rule,
-            "transitions: a move": back_and_forth(lambda: getattr(model, "expand")(), lambda: getattr(model, "cool")()),
+            "transitions: a move": back_and_forth(model.expand, model.cool),
         },
         times=ROUNDS,
         number=NUMBER,
@@ -168,9 +176,15 @@ def main() -> None:
     }
     show("Moves", took, name, bounds)
     mine = "Machine.step, one guard + the new relationship"
-    print(f"\n  transitions takes {ratio(took, 'transitions: a move', mine):.1f} times as long as step and record (bound: 6)")
-    print(f"  transitions takes {ratio(took, 'transitions: a move', 'Machine.step, one guard'):.1f} times as long as the step")
-    print(f"  python-statemachine takes {ratio(slow, 'theirs', 'step'):.1f} times as long as step and record (bound: 60)")
+    print(
+        f"\n  transitions takes {ratio(took, 'transitions: a move', mine):.1f} times as long as step and record (bound: 6)"
+    )
+    print(
+        f"  transitions takes {ratio(took, 'transitions: a move', 'Machine.step, one guard'):.1f} times as long as the step"
+    )
+    print(
+        f"  python-statemachine takes {ratio(slow, 'theirs', 'step'):.1f} times as long as step and record (bound: 60)"
+    )
     print("\nMemory of an entity, beyond its own fields")
     print("  crmkit                0 bytes: the state is a field of the record, the machine is shared")
     plain = bytes_each(type("Plain", (), {}))

@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -34,7 +34,7 @@ from crmkit.storage.sql.store import SQLStore
 from crmkit.storage.store import Batch, Entry, Message, Put, Schema
 from rounds import rounds
 
-AT = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 T = "main"
 MANY = 1_000
 
@@ -94,7 +94,22 @@ def entry(c: BenchCustomer, version: int) -> Entry:
     body = '{"stage":"expansion","since":"2026-01-01T12:00:00+00:00","owner":"rep-1"}'
     personal = '{"name":"Customer","email":"customer@example.com"}'
     subject = Ref("b_customer", c.id)
-    return Entry("b_customer.changed", 1, subject, version, c.id, AT, AT, "rep-1", "customers.change", "", "", None, body, personal)
+    return Entry(
+        "b_customer.changed",
+        1,
+        subject,
+        version,
+        c.id,
+        AT,
+        AT,
+        "rep-1",
+        "customers.change",
+        "",
+        "",
+        None,
+        body,
+        personal,
+    )
 
 
 def batch(*numbers: int, version: int = 1) -> Batch:
@@ -117,7 +132,8 @@ def rows(of: Batch) -> Rows:
         records.append((T, *p.row, *p.unique, p.version, p.schema))
         keys += [(T, p.kind, p.id, n, name, value, None) for n, (name, value) in enumerate(p.keys)]
     events = [
-        (e.type, e.schema, *e.subject, e.version, e.customer, micros(e.at), micros(e.recorded), *e[7:]) for e in of.events
+        (e.type, e.schema, *e.subject, e.version, e.customer, micros(e.at), micros(e.recorded), *e[7:])
+        for e in of.events
     ]
     return records, keys, events, [(T, m.id, m.queue, m.body, micros(m.due)) for m in of.messages]
 
@@ -312,7 +328,9 @@ def peers(folder: Path, size: int) -> Cases:
     recorder.create_table()
     facts = [batch(n // 2, version=1 + n % 2) for n in range(size)]
     states = [f"{b.puts[0].row}{b.events[0].body}".encode() for b in facts]
-    events = iter([StoredEvent(b.puts[0].id, b.puts[0].version, "b:Changed", s) for b, s in zip(facts, states, strict=True)])
+    events = iter(
+        [StoredEvent(b.puts[0].id, b.puts[0].version, "b:Changed", s) for b, s in zip(facts, states, strict=True)]
+    )
     full, normal = (opened(folder, f"peer-{d}", d) for d in ("full", "normal"))
     mine, others = iter(facts), iter(facts)
     return {

@@ -1,7 +1,7 @@
 """A shop's eighteen months, played through crmkit: 6,919 real purchases of 2,357 customers, on a virtual clock.
 
-Purchases become evidence by a mapping that is declared below, evidence moves relationships through their lifecycle, silence
-warns and ends them, and a customer's own later purchase brings one back. Run it again and it goes on where it ended.
+Purchases become evidence by a mapping that is declared below, evidence moves relationships through their lifecycle,
+silence warns and ends them, and a customer's own later purchase brings one back. Run it again and it goes on where it ended.
 
     python3 dev.py demo            plays everything into out/cdnow/
     python3 dev.py demo --help     tells what else it can do
@@ -16,16 +16,16 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from crmkit import (
     CRM,
+    LIFECYCLE,
     EvidenceKind,
     EvidenceRule,
-    LIFECYCLE,
     Money,
     MoveRefused,
     OpenUnit,
@@ -43,9 +43,11 @@ from crmkit.kernel.machine.svg import to_svg
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data" / "cdnow_purchases.csv"
-FIRST_DAY = datetime(1997, 1, 1, 12, tzinfo=timezone.utc)
-LAST_DAY = datetime(1998, 6, 30, 12, tzinfo=timezone.utc)
-QUARTERS = [datetime(y, m, 1, tzinfo=timezone.utc) for y, m in ((1997, 4), (1997, 7), (1997, 10), (1998, 1), (1998, 4), (1998, 7))]
+FIRST_DAY = datetime(1997, 1, 1, 12, tzinfo=UTC)
+LAST_DAY = datetime(1998, 6, 30, 12, tzinfo=UTC)
+QUARTERS = [
+    datetime(y, m, 1, tzinfo=UTC) for y, m in ((1997, 4), (1997, 7), (1997, 10), (1998, 1), (1998, 4), (1998, 7))
+]
 
 MAPPING = (
     EvidenceRule(name="a second order", shows=EvidenceKind.TRIAL_PASSED, purchases=2),
@@ -88,7 +90,13 @@ def read(path: Path) -> list[Row]:
     """Read the purchases in the order in which they took place. An order's id is the line that it stands in."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [
-            Row(f"cdnow-{r['customer_id']}", datetime.fromisoformat(f"{r['purchased_on']}T12:00+00:00"), f"line-{n}", int(r["cds"]), r["amount"])
+            Row(
+                f"cdnow-{r['customer_id']}",
+                datetime.fromisoformat(f"{r['purchased_on']}T12:00+00:00"),
+                f"line-{n}",
+                int(r["cds"]),
+                r["amount"],
+            )
             for n, r in enumerate(csv.DictReader(file), 2)
         ]
     return sorted(rows, key=lambda row: row.at)
@@ -110,7 +118,13 @@ def progress(days: int) -> Iterator[object]:
 
         yield tick
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("days"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns) as bar:
         task = bar.add_task("1997-01-01", total=days)
 
@@ -150,7 +164,17 @@ def buy(unit: OpenUnit, rows: Iterable[Row]) -> object:
             unit.customers.register(Person(f"Customer {customer[-4:]}"), id=customer)
             unit.relationships.begin(customer, RelationshipType.SELF_SERVICE, origin="web shop")
     return unit.purchases.record_batch(
-        [Sale.of(Money(r.amount, "USD"), customer=r.customer, at=r.at, order_id=r.order, source="cdnow", place="cdnow.com") for r in rows]
+        [
+            Sale.of(
+                Money(r.amount, "USD"),
+                customer=r.customer,
+                at=r.at,
+                order_id=r.order,
+                source="cdnow",
+                place="cdnow.com",
+            )
+            for r in rows
+        ]
     )
 
 
@@ -194,10 +218,19 @@ def show_chart(counts: dict[datetime, Counter[str]], width: int = 70) -> None:
     print(f"  {' ' * 9}" + "   ".join(f"{mark} {stage}" for stage, mark in MARKS.items()))
     most = max(sum(count.values()) for count in counts.values())
     for end, count in counts.items():
-        print(f"  {quarter(end):9}" + "".join(mark * round(count[stage] * width / most) for stage, mark in MARKS.items()))
+        print(
+            f"  {quarter(end):9}" + "".join(mark * round(count[stage] * width / most) for stage, mark in MARKS.items())
+        )
 
 
-MARKS = {Stage.EXPLORATION: "░", Stage.AWARENESS: "▒", Stage.EXPANSION: "▓", Stage.COMMITMENT: "█", Stage.DISSOLUTION: "·"}
+LEGIBLE = 14
+MARKS = {
+    Stage.EXPLORATION: "░",
+    Stage.AWARENESS: "▒",
+    Stage.EXPANSION: "▓",
+    Stage.COMMITMENT: "█",
+    Stage.DISSOLUTION: "·",
+}
 COLOURS = {
     Stage.EXPLORATION: "#9ecae1",
     Stage.AWARENESS: "#6baed6",
@@ -218,7 +251,8 @@ def draw(counts: dict[datetime, Counter[str]]) -> str:
     width, height, left, bar, gap = 760, 330, 60, 76, 28
     most = max(sum(count.values()) for count in counts.values())
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',
+        ' font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<text x="{left}" y="22" font-size="15">Relationships by stage at the end of each quarter</text>',
     ]
@@ -228,9 +262,10 @@ def draw(counts: dict[datetime, Counter[str]]) -> str:
             tall = count[stage] * 200 / most
             y -= tall
             parts.append(f'<rect x="{x}" y="{y:.1f}" width="{bar}" height="{tall:.1f}" fill="{COLOURS[stage]}"/>')
-            if tall > 14:
+            if tall > LEGIBLE:
                 colour = "white" if stage in (Stage.EXPANSION, Stage.COMMITMENT) else "black"
-                parts.append(f'<text x="{x + bar / 2}" y="{y + tall / 2 + 4:.1f}" fill="{colour}" text-anchor="middle">{count[stage]:,}</text>')
+                at = f'x="{x + bar / 2}" y="{y + tall / 2 + 4:.1f}"'
+                parts.append(f'<text {at} fill="{colour}" text-anchor="middle">{count[stage]:,}</text>')
         parts.append(f'<text x="{x + bar / 2}" y="{height - 42}" text-anchor="middle">{quarter(end)}</text>')
     for n, (stage, colour) in enumerate(COLOURS.items()):
         x = left + n * 125
@@ -304,7 +339,9 @@ def main() -> None:
     """Play, then tell what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/cdnow"), help="where the files go (out/cdnow)")
-    parser.add_argument("--until", type=day, default=LAST_DAY, help="play up to this day; the next run goes on from there")
+    parser.add_argument(
+        "--until", type=day, default=LAST_DAY, help="play up to this day; the next run goes on from there"
+    )
     arguments = parser.parse_args()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
@@ -332,7 +369,7 @@ def main() -> None:
 
 def day(text: str) -> datetime:
     """Read a day, and give its noon."""
-    return datetime.fromisoformat(text).replace(hour=12, tzinfo=timezone.utc)
+    return datetime.fromisoformat(text).replace(hour=12, tzinfo=UTC)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crmkit.domain.contact_points import ContactPoint, ContactPurpose, PostalAddress
     from crmkit.domain.customers import Customer
     from crmkit.domain.effort import EffortReport
-    from crmkit.domain.evidence import Evidence, EvidenceKind, EvidenceRule, PURCHASES_AS_EVIDENCE, Trust
+    from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, Evidence, EvidenceKind, EvidenceRule, Trust
     from crmkit.domain.facts import (
         ChannelPreference,
         Dependant,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from crmkit.domain.health import Health, HealthRules, Risk
     from crmkit.domain.interactions import Announcement, Document, Interaction, InteractionKind, Outcome
     from crmkit.domain.lifecycles import (
+        LIFECYCLE,
         CoolingCause,
         DissolutionCause,
         EndedBy,
         Facts,
         Fault,
-        LIFECYCLE,
         Lifecycle,
         Signal,
         Stage,
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
         AUTOMATED_SERVICES,
         COMMUNITIES,
         DEDICATED_ASSISTANCE,
-        Direct,
         LONG_TERM,
         PERSONAL_ASSISTANCE,
-        RelationshipType,
         SELF_SERVICE,
         TRANSACTIONAL,
+        Direct,
+        RelationshipType,
         TypeRules,
     )
     from crmkit.domain.relationships import Origin, Relationship
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from crmkit.domain.words import BuyingStep, Channel, Contact, Direction, Means, Mode, Purpose, Stance
     from crmkit.errors import (
         Busy,
-        CRMError,
         Conflict,
+        CRMError,
         DefinitionError,
         Duplicate,
         GuardFailed,
@@ -110,6 +110,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AUTOMATED_SERVICES",
+    "COMMUNITIES",
+    "CRM",
+    "DEDICATED_ASSISTANCE",
+    "LIFECYCLE",
+    "LONG_TERM",
+    "PERSONAL_ASSISTANCE",
+    "PURCHASES_AS_EVIDENCE",
+    "SELF_SERVICE",
+    "TRANSACTIONAL",
     "Act",
     "Announcement",
     "Answer",
@@ -118,8 +127,6 @@ __all__ = [
     "Busy",
     "BuyingReason",
     "BuyingStep",
-    "COMMUNITIES",
-    "CRM",
     "CRMError",
     "Change",
     "Channel",
@@ -133,7 +140,6 @@ __all__ = [
     "Contradiction",
     "CoolingCause",
     "Customer",
-    "DEDICATED_ASSISTANCE",
     "Decision",
     "DeclineCause",
     "DefaultPolicy",
@@ -172,8 +178,6 @@ __all__ = [
     "Interest",
     "Invalid",
     "Item",
-    "LIFECYCLE",
-    "LONG_TERM",
     "LegalBasis",
     "Lifecycle",
     "Liking",
@@ -199,8 +203,6 @@ __all__ = [
     "Organisation",
     "Origin",
     "Outcome",
-    "PERSONAL_ASSISTANCE",
-    "PURCHASES_AS_EVIDENCE",
     "PartialDate",
     "Percent",
     "Permission",
@@ -227,7 +229,6 @@ __all__ = [
     "Relationship",
     "RelationshipType",
     "Risk",
-    "SELF_SERVICE",
     "SQLStore",
     "Sale",
     "Satisfaction",
@@ -246,7 +247,6 @@ __all__ = [
     "Stored",
     "Strategy",
     "Swept",
-    "TRANSACTIONAL",
     "Task",
     "TaskKind",
     "TaskStatus",

@@ -19,8 +19,8 @@ from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
 from crmkit.domain.relationship_types import TypeRules
 from crmkit.domain.relationship_types import declared as types_by_name
 from crmkit.errors import Busy, Conflict, Duplicate, NotAllowed
-from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.ids import identifier, new_id
+from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.record import KINDS, Event, Kind, Record
 from crmkit.kernel.text import line
 from crmkit.services.clock import system_clock
@@ -117,8 +117,8 @@ class OpenUnit(Services):
 class CRM(Services):
     """Customer-relationship logic over a store, for one tenant and one actor.
 
-    Open it once per process and share it between threads; `tenant`, `acting_as`, `correlated` and `expecting` give others
-    bound to the same store.
+    Open it once per process and share it between threads; `tenant`, `acting_as`, `correlated` and `expecting` give
+    others bound to the same store.
 
     >>> crm = CRM.open("memory://")
     >>> crm.acting_as("rep-lito").actor
@@ -131,7 +131,7 @@ class CRM(Services):
         self._patience = patience
 
     @classmethod
-    def open(  # noqa: PLR0913 - all that a host may bring, by keyword
+    def open(
         cls,
         store: str | Store,
         *,
@@ -153,8 +153,8 @@ class CRM(Services):
         Args:
             store: an address, or a store that is already open.
             clock: tells the time; a `VirtualClock` plays history.
-            policy: the host's say in every act and read; by default the host's code may do everything, and customers in a
-                portal see what is theirs.
+            policy: the host's say in every act and read; by default the host's code may do everything, and customers
+                in a portal see what is theirs.
             attributes: custom attributes of customers.
             types: relationship types of the host's own; one with the name of one of the seven takes its place.
             lifecycle: the machine that relationships go through; with its older versions where stored relationships may
@@ -323,8 +323,8 @@ class CRM(Services):
     def run_due(self, *, until: datetime | None = None, reason: str = "") -> Swept:
         """Make happen whatever time has brought: the one call for a cron job, however often it runs.
 
-        Each move and warning is stamped with its deadline, so the history does not depend on when this is called. It works in
-        batches, each in a commit of its own; broken off, the next call goes on.
+        Each move and warning is stamped with its deadline, so the history does not depend on when this is called. It
+        works in batches, each in a commit of its own; broken off, the next call goes on.
 
         Args:
             until: up to when; now if nothing is said, and never later.

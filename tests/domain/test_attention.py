@@ -58,6 +58,7 @@ def test_neglect_has_figures_and_the_last_personal_contact() -> None:
     )
     assert neglected(tie, at=START + 90 * DAY + timedelta(microseconds=1)).yes
     assert neglected(tie, after=10 * DAY, at=START + 11 * DAY).yes
+    assert not finds(neglected_where(90 * DAY, START + 90 * DAY), tie)
 
 
 def test_what_is_over_is_neither_neglected_nor_at_risk() -> None:

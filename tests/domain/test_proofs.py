@@ -115,6 +115,13 @@ def test_a_correction_and_a_cancellation() -> None:
     assert cancelled.record.quiet_since == START + 2 * DAY
 
 
+def test_a_cancellation_tries_nothing() -> None:
+    """Even if what is left would be enough for a step."""
+    tie = note_purchase(note_purchase(tie_of(), euros(5), MAPPING)[0].record, euros(6, 2), MAPPING)[0].record
+    assert signals_to_try(note_purchase(tie, None, MAPPING, before=euros(6, 2))[0].record.buying, MAPPING) != ()
+    assert note_purchase(tie, None, MAPPING, before=euros(6, 2))[1] == ()
+
+
 def test_signals_are_tried_again_and_named_once() -> None:
     """A rule that holds keeps trying its step with each purchase."""
     tie = note_purchase(tie_of(), euros(5), MAPPING)[0].record

@@ -10,7 +10,6 @@ from crmkit import Person
 from crmkit.domain.needs import DeclineCause, NeedKind, NeedStatus
 from crmkit.domain.words import Channel, Direction
 from crmkit.errors import Invalid, MoveRefused, NotFound, Refusal
-from crmkit.services.timeline import Timeline
 
 DAY = timedelta(days=1)
 
@@ -49,7 +48,7 @@ def test_a_need_is_recorded_at_a_contact_and_met_by_a_purchase(crm, clock, ana):
     met = crm.needs.meet(need, bought, reason="took it at once")
     assert (met.status, met.purchase) == (NeedStatus.MET, bought.id)
     assert crm.needs.get(need.id) == met
-    history = Timeline(crm).about(need).items
+    history = crm.timeline.about(need).items
     assert [(entry.title, entry.reason) for entry in history] == [
         ("Need recorded", "asked her"),
         ("Need met", "took it at once"),

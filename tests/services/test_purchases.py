@@ -15,7 +15,6 @@ from crmkit.errors import Duplicate, Invalid, Misuse, NotFound, Refusal
 from crmkit.kernel.money import Money
 from crmkit.kernel.query import field
 from crmkit.services.purchases import Tally
-from crmkit.services.timeline import Timeline
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +54,7 @@ def test_a_purchase_is_read_back_as_it_was_recorded(crm, clock, ana):
     assert crm.purchases.by_order("1001", source="shop") == bought
     assert crm.purchases.by_order("1001") is None
     assert crm.purchases.of(ana).items == (bought,)
-    (entry,) = Timeline(crm).of(ana, types=["purchase.recorded"]).items
+    (entry,) = crm.timeline.of(ana, types=["purchase.recorded"]).items
     assert (entry.at, entry.recorded) == (clock() - DAY, clock())
 
 
@@ -137,7 +136,7 @@ def test_complete_correct_and_refund(crm, clock, ana):
     order = crm.purchases.refund(order, eur("1.00"), cause="own cause", at=clock() - timedelta(hours=1))
     assert net(order) == eur("9.00")
     assert [each.id for each in order.refunds] == ["r-1", f"{order.id}.2"]
-    titles = [entry.title for entry in Timeline(crm).about(order)]
+    titles = [entry.title for entry in crm.timeline.about(order)]
     assert titles == [
         "Bought for 12.50 EUR",
         "Purchase completed",
@@ -145,8 +144,8 @@ def test_complete_correct_and_refund(crm, clock, ana):
         "Refunded 2.00 EUR",
         "Refunded 1.00 EUR",
     ]
-    assert [entry.reason for entry in Timeline(crm).about(order)][2] == "wrong ticket"
-    assert [entry.at for entry in Timeline(crm).about(order)][3:] == [clock(), clock() - timedelta(hours=1)]
+    assert [entry.reason for entry in crm.timeline.about(order)][2] == "wrong ticket"
+    assert [entry.at for entry in crm.timeline.about(order)][3:] == [clock(), clock() - timedelta(hours=1)]
 
 
 def test_a_refund_told_twice_writes_once(crm, ana):

@@ -32,7 +32,7 @@ from crmkit.services import ties
 from crmkit.services.clock import VirtualClock
 from crmkit.services.policy import DefaultPolicy
 from crmkit.services.unit import Unit
-from crmkit.storage.store import Entry
+from crmkit.storage.store import Entry, Store
 
 DAY = timedelta(days=1)
 UNDERSTOOD = ("trial passed", "value understood")
@@ -189,6 +189,14 @@ def test_a_failed_trial_later_on_is_evidence_and_no_end(crm: CRM) -> None:
     tie = crm.relationships.advance(begun(crm), "understand", evidence=UNDERSTOOD)
     tie = crm.relationships.record_trial(tie, passed=False)
     assert (tie.stage, tie.evidence["trial failed"].count) == (Stage.AWARENESS, 1)
+
+
+def test_a_passed_trial_ends_nothing(crm: CRM) -> None:
+    """Not even if another one failed at the same moment."""
+    tie = crm.relationships.advance(begun(crm), "understand", evidence=UNDERSTOOD)
+    crm.relationships.record_trial(tie, passed=False)
+    tie = crm.relationships.advance(tie, "cool", cause="dissatisfied")
+    assert crm.relationships.record_trial(tie, passed=True).stage is Stage.EXPLORATION
 
 
 def test_fail_needs_a_failed_trial(crm: CRM) -> None:
@@ -561,6 +569,15 @@ def test_a_late_purchase_does_not_turn_time_back(crm: CRM, clock: VirtualClock) 
     ]
 
 
+def test_a_late_purchase_takes_back_a_silence_that_nobody_has_noticed(crm: CRM, clock: VirtualClock) -> None:
+    """Time is caught up to when the purchase was made, for after that there was no silence."""
+    tie = begun(crm)
+    clock.advance(200 * DAY)
+    crm.purchases.record(tie.customer, "5 EUR", at=clock() - 30 * DAY)
+    assert history(crm, tie)[1:] == [("purchase_noted", clock() - 30 * DAY)]
+    assert crm.relationships.run_due().warned == 0
+
+
 # time
 
 
@@ -663,6 +680,24 @@ def test_sweeps_go_in_batches_and_may_stop_anywhere(crm: CRM, clock: VirtualCloc
     assert [len(journal(crm, tie)) for tie in seven] == [2] * 7
     clock.advance(300 * DAY)
     assert crm.relationships.run_due(limit=100).moved == 7
+
+
+def test_a_limit_holds_over_warnings_and_ends(crm: CRM, clock: VirtualClock) -> None:
+    """A batch looks at so many in all, and its cursor leads on to whatever else is due."""
+    for n in range(3):
+        begun(crm, name=f"Early {n}")
+    clock.advance(190 * DAY)
+    assert crm.relationships.run_due().warned == 3
+    for n in range(3):
+        begun(crm, name=f"Late {n}")
+    clock.advance(181 * DAY)
+    found, after = [], None
+    while True:
+        done = crm.relationships.sweep(limit=2, after=after)
+        found.append((done.warned, done.moved))
+        if (after := done.next) is None:
+            break
+    assert found == [(2, 0), (1, 1), (0, 2), (0, 0)]
 
 
 def test_a_sweep_goes_no_further_than_now(crm: CRM, clock: VirtualClock) -> None:
@@ -800,6 +835,8 @@ def test_neglected_whatever_they_buy(crm: CRM, clock: VirtualClock) -> None:
     assert [each.tie.id for each in crm.relationships.neglected(after_span=30 * DAY)] == [rich.id, poor.id]
     crm.acting_as("rep-lito").interactions.record(rich.customer, Channel.VISIT, Direction.INBOUND)
     assert [each.tie.id for each in crm.relationships.neglected(after_span=30 * DAY)] == [poor.id]
+    clock.advance(95 * DAY)
+    assert [each.tie.id for each in crm.relationships.neglected()] == [poor.id, rich.id]
 
 
 def test_at_risk_with_every_reason(crm: CRM, clock: VirtualClock) -> None:
@@ -854,6 +891,45 @@ def test_questions_come_in_pages(crm: CRM, clock: VirtualClock) -> None:
     strategy = Strategy("all", [Intention(name="everybody", type=T.SELF_SERVICE)])
     found = set(through(lambda limit, after: crm.relationships.contradictions(strategy, limit=limit, after=after)))
     assert found == all_of_them
+
+
+class Counting:
+    """A store that counts how often it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.asked = store, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def reader(self, *given: Any, **more: Any) -> Any:
+        self.asked += 1
+        return self._store.reader(*given, **more)
+
+
+def test_lists_ask_the_store_a_fixed_number_of_times(crm: CRM, clock: VirtualClock) -> None:
+    """However many relationships there are on a page."""
+    strategy = Strategy("all", [Intention(name="everybody", type=T.SELF_SERVICE)])
+    counts = []
+    for n in range(6):
+        begun(crm, name=f"Customer {n}")
+        clock.advance(100 * DAY)
+        store = Counting(crm.store)
+        asked = []
+        listing = CRM.open(store, clock=clock).relationships  # type: ignore[arg-type]
+        for ask in (
+            listing.neglected,
+            listing.due_for_contact,
+            listing.at_risk,
+            lambda ask=listing: ask.contradictions(strategy),
+            lambda ask=listing: ask.due(clock() + 999 * DAY),
+            listing.plan_migration,
+        ):
+            store.asked = 0
+            ask()
+            asked.append(store.asked)
+        counts.append(asked)
+    assert counts == [[1, 1, 1, 2, 8, 1]] * 6
 
 
 # strategy

@@ -12,13 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from storage_world import AT, HOUR, KINDS, SCHEMA, World, entry, note, put, row
 
 from crmkit.errors import Busy, Conflict, Duplicate, Invalid, Misuse, NotSupported, Unavailable
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.query import EVERYTHING, Compare, Has, Not, Prefix
-from crmkit.storage.store import Batch, Dead, Done, Drop, Extend, Guard, Retry, Stored
+from crmkit.storage.store import Batch, Claim, Dead, Done, Drop, Extend, Guard, Retry, Stored
 
 Property = Callable[[World], None]
 PROPERTIES: dict[str, Property] = {}
@@ -61,11 +60,20 @@ def at_once(acts: Iterable[Callable[[], Any]]) -> list[Any]:
 
 def refused(error: type[Exception], act: Callable[[], Any], **values: Any) -> Exception:
     """Expect an error with these values."""
-    with pytest.raises(error) as found:
-        act()
-    for name, value in values.items():
-        assert getattr(found.value, name) == value
-    return found.value
+    try:
+        got = act()
+    except error as found:
+        for name, value in values.items():
+            assert getattr(found, name) == value
+        return found
+    raise AssertionError(f"expected {error.__name__}, got {type(got).__name__}")
+
+
+def claimed(w: World, **more: Any) -> Claim:
+    """Claim the one message that is due."""
+    found = w.claim(**more)
+    assert len(found) == 1
+    return found[0]
 
 
 # records
@@ -475,7 +483,10 @@ def positions_are_dense_from_one(w: World) -> None:
     w.commit(*some[:1])
     w.commit(*some[1:])
     assert w.events() == list(enumerate(some, 1))
-    assert w.beside().events() == []
+    other = w.beside()
+    assert other.events() == []
+    other.commit(entry())
+    assert other.events() == [(1, entry())]
 
 
 @promise
@@ -572,15 +583,20 @@ def no_update_is_lost(w: World) -> None:
     """Counting up by many threads that retry on conflict loses nothing."""
     w.commit(put("a", score=0))
 
+    barrier = threading.Barrier(6)
+
     def count_up() -> None:
         for _ in range(10):
+            barrier.wait()
+            found = w.get("a")["a"]
+            barrier.wait()
             while True:
-                found = w.get("a")["a"]
                 try:
                     w.commit(put("a", found.version, score=found.row[3] + 1))
                 except (Conflict, Busy):
-                    continue
-                break
+                    found = w.get("a")["a"]
+                else:
+                    break
 
     assert at_once([count_up] * 6) == [None] * 6
     assert (w.get("a")["a"].row[3], w.version("a")) == (60, 61)
@@ -714,7 +730,7 @@ def a_message_is_not_claimed_twice(w: World) -> None:
 def an_ended_lease_is_due_again(w: World) -> None:
     """When a lease has ended the message is claimed anew, with a new token and one attempt more."""
     w.commit(w.message())
-    (first,), (second,), (third,) = w.claim(lease=NOTHING), w.claim(lease=NOTHING), w.claim()
+    first, second, third = claimed(w, lease=NOTHING), claimed(w, lease=NOTHING), claimed(w)
     assert [c.attempt for c in (first, second, third)] == [1, 2, 3]
     assert len({first.token, second.token, third.token}) == 3
     assert w.claim() == ()
@@ -724,7 +740,7 @@ def an_ended_lease_is_due_again(w: World) -> None:
 def a_stale_token_settles_nothing(w: World) -> None:
     """Who was overtaken by another claim cannot settle, extend or delay the message."""
     w.commit(w.message())
-    (stale,), (fresh,) = w.claim(lease=NOTHING), w.claim()
+    stale, fresh = claimed(w, lease=NOTHING), claimed(w)
     outcomes = [Done(stale), Retry(stale, AT), Dead(stale, "x"), Extend(stale, HOUR), Done(stale._replace(token=""))]
     assert w.store.settle(outcomes) == (False,) * 5
     assert w.claim() == ()
@@ -735,7 +751,7 @@ def a_stale_token_settles_nothing(w: World) -> None:
 def a_token_holds_until_the_next_claim(w: World) -> None:
     """Who is late but was not overtaken settles still."""
     w.commit(w.message())
-    (late,) = w.claim(lease=NOTHING)
+    late = claimed(w, lease=NOTHING)
     assert w.store.settle([Extend(late, HOUR)]) == (True,)
     assert w.claim() == ()
     assert w.store.settle([Done(late)]) == (True,)
@@ -745,7 +761,7 @@ def a_token_holds_until_the_next_claim(w: World) -> None:
 def done_never_returns(w: World) -> None:
     """A message that is done is never claimed again, settled only once, and its id stays taken."""
     w.commit(w.message())
-    (claim,) = w.claim(lease=NOTHING)
+    claim = claimed(w, lease=NOTHING)
     assert w.store.settle([Done(claim), Done(claim), Retry(claim, AT)]) == (True, False, False)
     assert w.claim(now=AT + 1000 * HOUR) == ()
     refused(Duplicate, lambda: w.commit(w.message()), kind="message", key="id")
@@ -755,10 +771,10 @@ def done_never_returns(w: World) -> None:
 def a_retry_waits_until_it_is_due(w: World) -> None:
     """A message that is tried again comes at its new time, with the same body, and counts its attempts."""
     w.commit(w.message())
-    (claim,) = w.claim()
+    claim = claimed(w)
     assert w.store.settle([Retry(claim, AT + HOUR), Done(claim)]) == (True, False)
     assert w.claim() == ()
-    (again,) = w.claim(now=AT + HOUR)
+    again = claimed(w, now=AT + HOUR)
     assert (again.attempt, again.message) == (2, claim.message._replace(due=AT + HOUR))
 
 
@@ -766,7 +782,7 @@ def a_retry_waits_until_it_is_due(w: World) -> None:
 def dead_is_not_claimed(w: World) -> None:
     """A message that can never be handled is kept and not claimed."""
     w.commit(w.message())
-    assert w.store.settle([Dead(w.claim()[0], "no address")]) == (True,)
+    assert w.store.settle([Dead(claimed(w), "no address")]) == (True,)
     assert w.claim(now=AT + 1000 * HOUR) == ()
     refused(Duplicate, lambda: w.commit(w.message()))
 
@@ -775,7 +791,7 @@ def dead_is_not_claimed(w: World) -> None:
 def extending_counts_from_now(w: World) -> None:
     """An extension sets the end of the lease anew, earlier included."""
     w.commit(w.message())
-    (claim,) = w.claim()
+    claim = claimed(w)
     assert w.store.settle([Extend(claim, NOTHING)]) == (True,)
     assert [c.attempt for c in w.claim()] == [2]
 
@@ -794,7 +810,7 @@ def negative_leases_are_refused(w: World) -> None:
     """A lease cannot end before it begins."""
     w.commit(w.message())
     refused(Misuse, lambda: w.claim(lease=-HOUR))
-    (claim,) = w.claim()
+    claim = claimed(w)
     refused(Misuse, lambda: w.store.settle([Done(claim), Extend(claim, -HOUR)]))
     assert w.store.settle([Done(claim)]) == (True,)
 

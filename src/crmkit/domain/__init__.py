@@ -1,0 +1,1 @@
+"""The domain: the concepts, pure."""

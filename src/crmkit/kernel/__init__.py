@@ -1,0 +1,1 @@
+"""The kernel: what concepts are made of."""

@@ -246,8 +246,8 @@ def partial_date(value: PartialDate | date | str) -> PartialDate:
 def instant(field: str, value: object) -> datetime:
     """Check a point in time and return it in UTC.
 
-    A local time that happens twice is the first of the two unless its `fold` says the second. A subclass of datetime, such as
-    those of pandas and of libraries that freeze time in tests, becomes a plain one.
+    A local time that happens twice is the first of the two unless its `fold` says the second. A subclass of datetime,
+    such as those of pandas and of libraries that freeze time in tests, becomes a plain one.
 
     Raises:
         Invalid: rules `type`, `naive`, `offset`, `gap`, `out-of-range`.

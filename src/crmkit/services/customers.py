@@ -21,6 +21,7 @@ from crmkit.kernel.ids import identifier
 from crmkit.kernel.query import Where, field
 from crmkit.kernel.record import Change
 from crmkit.kernel.text import search_key
+from crmkit.services.arguments import blaming
 from crmkit.services.policy import PORTAL
 from crmkit.services.unit import Listed, Service, verb
 
@@ -384,6 +385,7 @@ class Customers(Service):
         u = self.unit
         return u.save(profile.verify(u.act_on(Customer, customer), paths, at=u.at, by=u.by))
 
+    @blaming
     def verify_contact(self, customer: Customer | str, contact: ContactPoint | str, *, reason: str = "") -> Customer:
         """Say that a contact point reaches the customer: the short form of `verify` with its path.
 

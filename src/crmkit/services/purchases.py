@@ -16,6 +16,7 @@ from crmkit.errors import Misuse
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.money import Money, money
 from crmkit.kernel.query import Where, field
+from crmkit.services.arguments import blaming
 from crmkit.services.paging import batches, every
 from crmkit.services.unit import Listed, Service, Unit, verb
 
@@ -102,6 +103,7 @@ class Purchases(Service):
         )
         return self._recorded(self._known(u, (sale,)), sale) or self._save(u, sale, words=words, is_open=is_open)
 
+    @blaming
     def record_many(self, sales: Iterable[Sale], *, batch: int = BATCH, reason: str = "") -> Tally:
         """Record any number of purchases in batches, each in one commit with a few queries, in constant memory.
 

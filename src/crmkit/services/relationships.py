@@ -30,6 +30,7 @@ from crmkit.kernel.machine import Moved, Option, Refused
 from crmkit.kernel.machine.migration import Plan, Stored
 from crmkit.kernel.query import Found, Where, everything, field, predicate, resolve
 from crmkit.kernel.record import Change
+from crmkit.services.arguments import blaming
 from crmkit.services.paging import every
 from crmkit.services.ties import acting, caught_up, known, migration_of, reading, rules_for
 from crmkit.services.unit import Listed, Service, Unit, verb
@@ -756,9 +757,11 @@ class Relationships(Service):
         """
         u = self.unit
         machine = u.setting.declared.lifecycle
-        streams = [_upcoming(u, machine, where, until, limit) for where in _windows(machine)]
-        return tuple(islice(merge(*streams, key=lambda each: each.at), limit))
+        most = _at_least_one(limit)
+        streams = [_upcoming(u, machine, where, until, most) for where in _windows(machine)]
+        return tuple(islice(merge(*streams, key=lambda each: each.at), most))
 
+    @blaming
     def run_due(
         self, *, until: datetime | None = None, limit: int | None = None, batch: int = BATCH, reason: str = ""
     ) -> Swept:
@@ -855,6 +858,7 @@ class Relationships(Service):
         )
         return versions.plan(stored, now=u.at)
 
+    @blaming
     def migrate(self, *, batch: int = BATCH, reason: str = "") -> Migrated:
         """Bring every relationship to the current version of the lifecycle, a batch in a commit. See `plan_migration`.
 

@@ -44,7 +44,7 @@ def note_purchase(
         change, signals = proofs.note_purchase(tie, after, mapping, before=before, purchase=purchase)
         now = u.save(change, at=at)
         for signal in signals:
-            facts = moves.facts_of(now, rules, own_purchase=True)
+            facts = moves.facts_of(now, rules)
             now = _tried(u, now, rules, signal, facts, proof=proof, at=proofs.known_by(now, at)) or now
 
 

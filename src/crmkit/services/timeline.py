@@ -108,7 +108,7 @@ class Timeline(Service):
         >>> crm = CRM.open("memory://")
         >>> ana = crm.customers.register(Person("Ana Reyes"))
         >>> _ = crm.purchases.record(ana, "12.50 EUR")
-        >>> [entry.title for entry in Timeline(crm).of(ana, types=["purchase"])]
+        >>> [entry.title for entry in crm.timeline.of(ana, types=["purchase"])]
         ['Bought for 12.50 EUR']
         """
         u = self.unit
@@ -135,7 +135,7 @@ class Timeline(Service):
         >>> crm = CRM.open("memory://")
         >>> need = crm.needs.record(crm.customers.register(Person("Ana Reyes")), "a second bicycle")
         >>> _ = crm.needs.meet(need)
-        >>> [entry.title for entry in Timeline(crm).about(need)]
+        >>> [entry.title for entry in crm.timeline.about(need)]
         ['Need recorded', 'Need met']
         """
         u = self.unit

@@ -15,6 +15,7 @@ import attrs
 from crmkit.errors import Invalid, Misuse, NotAllowed, NotFound, Refusal, Stale
 from crmkit.kernel.checks import Prose
 from crmkit.kernel.codec import decode, encode, encode_event
+from crmkit.kernel.dates import instant
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.ids import Ref, identifier
 from crmkit.kernel.query import (
@@ -34,6 +35,7 @@ from crmkit.kernel.query import (
 from crmkit.kernel.query import orders as order_of
 from crmkit.kernel.record import Change, Event, Kind, Record, Row, event
 from crmkit.kernel.text import code, prose
+from crmkit.services.arguments import blaming
 from crmkit.services.declared import Declared
 from crmkit.services.policy import Act, Policy
 from crmkit.storage.store import Batch, Drop, Entry, Guard, Message, Put, Receipt, Recorded, Store, Stored
@@ -118,7 +120,7 @@ class Unit:
 
     def __init__(self, setting: Setting, *, verb: str = "unit", reason: str = "", key: str | None = None) -> None:
         self.setting = setting
-        self.at, self.by = setting.clock(), setting.actor
+        self.at, self.by = instant("clock", setting.clock()), setting.actor
         self.verb, self.reason = verb, checked_reason(reason)
         self.key = None if key is None else code("key", key)
         self.receipt: Receipt | None = None
@@ -642,6 +644,7 @@ def verb(fn: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """
     name = ".".join(fn.__qualname__.split(".")[-2:]).lower()
 
+    @blaming
     @wraps(fn)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         scope = self._scope  # pyright: ignore[reportPrivateUsage]

@@ -37,7 +37,7 @@ def open_store(url: str, *, durability: Literal["normal", "full"] = "normal") ->
     if scheme == "sqlite":
         from crmkit.storage.sql.store import SQLStore  # noqa: PLC0415 - SQLAlchemy is loaded when it is needed
 
-        return SQLStore(url, durability=durability)
+        return SQLStore(f"sqlite{url[len(scheme) :]}", durability=durability)
     if scheme in plugins:
         return cast("Store", plugins[scheme].load()(url, durability=durability))
     raise Misuse(f"no storage for the scheme {scheme!r}, only for {_schemes(plugins)}; plugins bring more")

@@ -1,4 +1,4 @@
-"""The Store protocol: what a plugin author implements. Frozen values in, frozen values out, and no transaction in between.
+"""The Store protocol: what a plugin author implements. Frozen values in, frozen values out, no transaction between.
 
 Every "must" below is a promise that each store keeps and that the library relies on.
 """
@@ -237,7 +237,7 @@ class Reader(Protocol):
         ...
 
     def find(self, kind: str, query: Query) -> Page:
-        """Give a page of records that meet a resolved query, in its order. It must answer as `predicate` and `sort_key` say.
+        """Give a page of records that meet a resolved query. It must answer as `predicate` and `sort_key` say.
 
         Raises:
             Invalid: rule `cursor`.
@@ -276,9 +276,10 @@ class Store(Protocol):
         ...
 
     def prepare(self, schema: Schema, mode: Mode) -> None:
-        """Make ready for these kinds: `check` only looks, `create` lays out an empty store, `upgrade` adds what is missing.
+        """Make ready: `check` only looks, `create` lays out an empty store, `upgrade` adds what is missing.
 
-        It must keep what is stored, must be safe when several processes start at once, and must do nothing the second time.
+        It must keep what is stored, must be safe when several processes start at once, and must do nothing the second
+        time.
 
         Raises:
             SchemaMismatch: what is stored does not fit; the error names the cure.
@@ -296,8 +297,8 @@ class Store(Protocol):
     def commit(self, tenant: str, batch: Batch) -> Receipt:
         """Write all of a batch or nothing.
 
-        Events get the next positions of the tenant's journal, without gaps and in order; who has read up to a position must
-        never miss an entry at or below it.
+        Events get the next positions of the tenant's journal, without gaps and in order; who has read up to a position
+        must never miss an entry at or below it.
 
         Raises:
             Conflict: a put, drop or guard does not meet the version that it expects.

@@ -11,7 +11,7 @@ from crmkit.kernel.machine import Finding, Machine, days, edge
 
 # Changing these means that every lock file of every host changes.
 FINGERPRINTS = {
-    "relationship": "cb619f3079506d519476ee4896816414843bf73cafee89f78b196638ffa98d3d",
+    "relationship": "5b9f3bb3382f2b49e04c4a5c6386fa5b87f16300128edddf00cfac42a9811e6e",
     "case": "6b2ca7070a05043ef9219ab3a00711aaf91349df2f0783880d04a1cf159f3c49",
 }
 

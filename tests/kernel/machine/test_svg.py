@@ -148,6 +148,14 @@ def test_arrows_point_at_their_targets():
     assert sorted(ends) == sorted([*(target for _, target in set(arrows)), "exploration"])
 
 
+def test_a_label_stands_beside_the_state_that_its_line_leaves():
+    """Also where the line leads upwards: this is where a reader looks for it."""
+    root = parts(RELATIONSHIP)
+    named = {g.find(f"{SVG}text").text: box for g, box in zip(root.iter(f"{SVG}g"), boxes(root), strict=True)}
+    assert 0 < named["awareness"][1] - named["understand"][3] < 60
+    assert 0 < named["dissolution"][1] - named["reengage"][3] < 60
+
+
 def test_lines_leave_and_arrive_straight():
     """Arrow heads sit on a vertical piece, so that they point the right way."""
     for path in parts(RELATIONSHIP).findall(f"{SVG}path"):

@@ -217,6 +217,14 @@ def test_states_from_which_no_end_can_be_reached_are_told():
     assert told == ["from open no final state can be reached", "from wind no final state can be reached"]
 
 
+def test_a_ring_that_leads_to_another_ring_is_no_trap():
+    """Only what is never left is."""
+    one = [edge(SHUT, OPEN, on=PUSH), edge(OPEN, Why.WIND, on=PULL), edge(Why.WIND, OPEN, on=PUSH)]
+    two = [edge(OPEN, LOCKED, on=TURN), edge(LOCKED, Why.HAND, on=PULL), edge(Why.HAND, LOCKED, on=PULL)]
+    told = problems(*one, *two, states=[Door, Why])
+    assert told == ["warning trap: hand, locked are never left again, and none of them is final"]
+
+
 def test_without_final_states_a_ring_that_is_never_left_is_a_trap():
     """It may be meant, so it is a warning; the whole machine going round is no trap."""
     ring = [edge(SHUT, OPEN, on=PUSH), edge(OPEN, LOCKED, on=PULL), edge(LOCKED, OPEN, on=TURN)]

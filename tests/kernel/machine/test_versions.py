@@ -203,6 +203,23 @@ def test_a_guard_less_is_additive_only_where_nothing_comes_after():
     assert [d.kind for d in diff(machine(waiting), machine(waiting, last))] == ["additive"]
 
 
+def test_the_order_of_guards_and_of_states_to_return_to_tells_nothing():
+    """They are sets, however they are written."""
+    commit = edge(Stage.EXPANSION, Stage.COMMITMENT, on=Signal.COMMIT)
+    swapped = edge(Stage.EXPANSION, Stage.COMMITMENT, on=Signal.COMMIT, when=[trusted, has_bought])
+    assert diff(RELATIONSHIP, RELATIONSHIP.extend(version=2, remove=[commit], add=[swapped])) == ()
+    reopen = edge(Case.CLOSED, previous(Case.OPEN, Case.WAITING), on=Event.REOPEN)
+
+    def machine(*states, cause):
+        back = edge(Case.CLOSED, previous(*states), on=Event.REOPEN, unless=[small, urgent], cause=cause)
+        return CASE.extend(version=2, remove=[reopen], add=[back])
+
+    one, two = (Case.OPEN, Case.WAITING), (Case.WAITING, Case.OPEN)
+    assert diff(machine(*one, cause=CoolingCause), machine(*two, cause=CoolingCause)) == ()
+    wider = machine(*two, cause=(DissolutionCause, CoolingCause))
+    assert [d.kind for d in diff(machine(*one, cause=CoolingCause), wider)] == ["additive"]
+
+
 def test_another_order_is_breaking():
     """The first edge whose guards hold is taken, on a signal and at a deadline."""
     one = edge(Case.WAITING, Case.OPEN, after=days(9), when=[urgent])

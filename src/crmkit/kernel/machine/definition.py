@@ -96,15 +96,15 @@ class Step(Generic[S_co, E_co, F_contra]):
         return tuple((str(self.source), on, str(target)) for target in self.targets)
 
     def as_dict(self) -> dict[str, object]:
-        """The step as plain JSON values, the delay in microseconds."""
+        """The step as plain JSON values, the delay in microseconds; sorted where order tells nothing."""
         return {
             "source": str(self.source),
-            "targets": [str(target) for target in self.targets],
+            "targets": sorted(map(str, self.targets)),
             "returns": self.returns,
             "on": None if self.on is None else str(self.on),
             "after": None if self.after is None else self.after // timedelta(microseconds=1),
-            "guards": list(self.guards),
-            "causes": [str(cause) for cause in self.causes],
+            "guards": sorted(self.guards),
+            "causes": sorted(map(str, self.causes)),
             "fixed": self.fixed,
             "warns": self.warns,
         }

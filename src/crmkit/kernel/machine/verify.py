@@ -240,7 +240,7 @@ def _clocks(machine: AnyDefinition) -> Iterator[Finding]:
     for state in machine.states:
         if state in graph[state]:
             yield _error("timed-loop", f"time alone leads from {state} back to {state}, for ever")
-    for ring in _rings({state: _reached(graph, graph[state] - {state}) for state in graph}):
+    for ring in _rings({state: _reached(graph, graph[state]) for state in graph}):
         yield _warning("timed-cycle", f"time alone goes round for ever, through {_named(ring)}")
 
 

@@ -139,10 +139,10 @@ def _compare_choices(before: _Bucket, after: _Bucket) -> Iterator[Difference]:
         elif two is None:
             yield Difference("breaking", f"{one} is gone")
         elif one.as_dict() != two.as_dict():
-            alike = (one.targets, one.returns, one.fixed) == (two.targets, two.returns, two.fixed)
+            alike = (set(one.targets), one.returns, one.fixed) == (set(two.targets), two.returns, two.fixed)
             wider = set(one.causes) <= set(two.causes) and bool(one.causes) == bool(two.causes)
             last = position == len(before) - 1
-            freer = one.guards == two.guards or (last and set(two.guards) < set(one.guards))
+            freer = set(one.guards) == set(two.guards) or (last and set(two.guards) < set(one.guards))
             kind: Literal["additive", "breaking"] = "additive" if alike and wider and freer else "breaking"
             yield Difference(kind, f"{_told(one)} is now {_told(two)}")
 
