@@ -18,11 +18,11 @@ from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
 from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
 from crmkit.domain.relationship_types import TypeRules
 from crmkit.domain.relationship_types import declared as types_by_name
-from crmkit.errors import Busy, Conflict, Duplicate, NotAllowed
+from crmkit.errors import Busy, Conflict, Duplicate, Invalid, NotAllowed, Stale, redacted
 from crmkit.kernel.ids import identifier, new_id
 from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.record import KINDS, Event, Kind, Record
-from crmkit.kernel.text import line
+from crmkit.kernel.text import line, search_key
 from crmkit.services.clock import system_clock
 from crmkit.services.consents import Consents
 from crmkit.services.customers import Customers
@@ -232,9 +232,15 @@ class CRM(Services):
         """Give a CRM whose acts and reads are this actor's.
 
         Raises:
-            Invalid: the name is empty, too long or no line of text.
+            Invalid: the name is empty, too long or no line of text; rule `portal`, it looks like the actor of a
+                customer and is none; `identifier`, there is no customer's id in it.
         """
-        return self._bound(actor=line("actor", actor, longest=120))
+        name = line("actor", actor, longest=120)
+        if name.startswith(PORTAL):
+            identifier("actor", name.removeprefix(PORTAL))
+        elif search_key(name).startswith(PORTAL):
+            raise Invalid("actor", "portal", f"{PORTAL!r} in front of a customer's id, exactly so", redacted(name))
+        return self._bound(actor=name)
 
     def portal(self, customer: Record | str) -> CRM:
         """Give a CRM for a customer who acts for himself: the policy shows what is theirs, and nothing else."""
@@ -250,7 +256,7 @@ class CRM(Services):
         For forms: what the user saw is what the decision is made on.
         """
         versions = {(type(r).__kind__.name, r.id): r.version for r in records}
-        return self._bound(expected=versions)
+        return self._bound(expected={**self._setting.expected, **versions})
 
     # units
 
@@ -267,7 +273,11 @@ class CRM(Services):
         refuse_past_open(self._setting, "unit")
         with opened(unit), self._journalling(unit):
             yield OpenUnit(unit)
-        unit.commit()
+        try:
+            unit.commit()
+        except Conflict as error:
+            self._refuse_stale(error)
+            raise
 
     def together(self, act: Callable[[OpenUnit], T], *, reason: str = "") -> T:
         """Run several verbs as one commit, again with fresh records when others were faster.
@@ -296,7 +306,8 @@ class CRM(Services):
                 with self._journalling(unit):
                     out = act(unit)
                 unit.commit()
-            except (Conflict, Busy):
+            except (Conflict, Busy) as error:
+                self._refuse_stale(error)
                 if time.monotonic() + wait > end:
                     raise
             except Duplicate:
@@ -308,6 +319,13 @@ class CRM(Services):
                 return out
             time.sleep(random.uniform(0, wait))  # noqa: S311 - spreads retries, guards nothing
             wait = min(wait * 2, LONGEST_WAIT)
+
+    def _refuse_stale(self, error: Conflict | Busy) -> None:
+        """Tell a conflict over a record that the caller insists on as what it is: trying again cannot help."""
+        if isinstance(error, Conflict):
+            insisted = self._setting.expected.get((error.kind, error.id))
+            if insisted is not None and insisted != error.found:
+                raise Stale(error.kind, error.id, insisted, error.found) from error
 
     @contextmanager
     def _journalling(self, unit: Unit) -> Generator[None]:

@@ -87,7 +87,7 @@ def fits(hint: Any, value: Any) -> bool:
         return False
     if issubclass(wanted, Mapping) or wanted is Callable or not issubclass(wanted, Iterable) or kind is wanted is tuple:
         return True
-    if kind in (str, bytes) and issubclass(Collection, wanted):
+    if issubclass(kind, (str, bytes)):
         return False
     inner = get_args(hint)[:1]
     return not (inner and kind in _OPEN) or all(fits(inner[0], item) for item in cast("Collection[Any]", value))
