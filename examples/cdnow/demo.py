@@ -38,7 +38,7 @@ from crmkit import (
     VirtualClock,
     field,
 )
-from crmkit.domain.evidence import as_table
+from crmkit.domain.relationships.evidence import as_table
 from crmkit.kernel.machine.svg import to_svg
 
 HERE = Path(__file__).resolve().parent

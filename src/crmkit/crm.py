@@ -11,13 +11,13 @@ from typing import Any, Literal, Self, TypeVar
 
 import attrs
 
-from crmkit.domain.attributes import Attribute
-from crmkit.domain.attributes import declared as attributes_by_name
-from crmkit.domain.customers import typed_keys
-from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
-from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
-from crmkit.domain.relationship_types import TypeRules
-from crmkit.domain.relationship_types import declared as types_by_name
+from crmkit.domain.customers.attributes import Attribute
+from crmkit.domain.customers.attributes import declared as attributes_by_name
+from crmkit.domain.customers.customer import typed_keys
+from crmkit.domain.relationships.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
+from crmkit.domain.relationships.lifecycles import LIFECYCLE, Facts, Lifecycle
+from crmkit.domain.relationships.types import TypeRules
+from crmkit.domain.relationships.types import declared as types_by_name
 from crmkit.errors import Busy, Conflict, Duplicate, Invalid, NotAllowed, Stale, redacted
 from crmkit.kernel.ids import identifier, new_id
 from crmkit.kernel.machine.migration import Versions

@@ -17,8 +17,8 @@ import pytest
 
 import crmkit
 from crmkit import (
-    CRM,
     AUTOMATED_SERVICES,
+    CRM,
     Attribute,
     BuyingStep,
     Channel,
@@ -323,10 +323,19 @@ CALLS: Mapping[str, Callable[[Ids], Arguments]] = {
     "consents.state": lambda i: {"customer": i.customer, "purpose": "service", "at": _LATER, "known_at": _LATER},
     "consents.suppress": lambda i: {"customer": i.customer, "cause": "bounced", "effective_until": None},
     "consents.withdraw": lambda i: {"customer": i.customer, "purpose": "service", "cause": "asked"},
-    "relationships.advance": lambda i: {"tie": i.tie, "signal": Signal.UNDERSTAND, "evidence": ["value-understood", "product-used", "service-used"]},
+    "relationships.advance": lambda i: {
+        "tie": i.tie,
+        "signal": Signal.UNDERSTAND,
+        "evidence": ["value-understood", "product-used", "service-used"],
+    },
     "relationships.agree_cadence": lambda i: {"tie": i.member, "cadence": timedelta(days=30)},
     "relationships.at_risk": lambda _: {"limit": 10},
-    "relationships.begin": lambda i: {"customer": i.customer, "type": "self-service", "note": "told", "origin": "nearby"},
+    "relationships.begin": lambda i: {
+        "customer": i.customer,
+        "type": "self-service",
+        "note": "told",
+        "origin": "nearby",
+    },
     "relationships.change_type": lambda i: {
         "tie": i.tie,
         "type": "self-service",

@@ -236,9 +236,7 @@ def test_no_name_of_a_tenant(crm: CRM, name: Any) -> None:
 
 
 @pytest.fixture(params=["may nothing", "may everything"])
-def portal(
-    request: pytest.FixtureRequest, address: str, clock: VirtualClock
-) -> Iterator[tuple[CRM, CRM, Ids, Ids]]:
+def portal(request: pytest.FixtureRequest, address: str, clock: VirtualClock) -> Iterator[tuple[CRM, CRM, Ids, Ids]]:
     """A customer in a portal who may call no verb, or every verb; the host's CRM; whose records are theirs or not."""
     may = [] if request.param == "may nothing" else public_verbs()
     policy = DefaultPolicy(portal_may=may)

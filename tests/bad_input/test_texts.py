@@ -383,9 +383,7 @@ def test_no_file_name(crm: CRM, name: str) -> None:
     note = crm.interactions.note("ana", "sent")
     refuses(
         crm,
-        lambda: crm.interactions.attach(
-            note, Document(name=name, media_type="application/pdf", size=1, sha256=DIGEST)
-        ),
+        lambda: crm.interactions.attach(note, Document(name=name, media_type="application/pdf", size=1, sha256=DIGEST)),
         hidden=name,
         field="Document.name",
     )

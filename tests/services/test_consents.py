@@ -7,8 +7,8 @@ import pytest
 
 from crmkit.crm import CRM
 from crmkit.domain.consents import Consent, LegalBasis, Proof, Why
-from crmkit.domain.customers import Customer
-from crmkit.domain.parties import Person
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.customers.parties import Person
 from crmkit.domain.words import Channel, Purpose
 from crmkit.errors import Invalid, NotAllowed, NotFound, Refusal
 from crmkit.kernel.ids import Ref

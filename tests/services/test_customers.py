@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from crmkit.crm import CRM
-from crmkit.domain.attributes import Attribute
-from crmkit.domain.contact_points import ContactPoint, PostalAddress
-from crmkit.domain.customers import Customer
-from crmkit.domain.facts import (
+from crmkit.domain.customers.attributes import Attribute
+from crmkit.domain.customers.contact_points import ContactPoint, PostalAddress
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.customers.facts import (
     ChannelPreference,
     Dependant,
     Identifier,
@@ -21,7 +21,7 @@ from crmkit.domain.facts import (
     Provenance,
     SourceKind,
 )
-from crmkit.domain.parties import Household, Organisation, Person
+from crmkit.domain.customers.parties import Household, Organisation, Person
 from crmkit.domain.words import Channel, Means
 from crmkit.errors import Invalid, NotAllowed, NotFound, Refusal, Stale
 from crmkit.kernel.ids import Ref

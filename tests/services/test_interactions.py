@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crmkit import CRM, Household, Person
-from crmkit.domain.effort import Effort, EffortLine, Group
-from crmkit.domain.frequency import FrequencyCap
-from crmkit.domain.interactions import Document, InteractionKind, Outcome, RequestStatus
+from crmkit.domain.interactions.effort import Effort, EffortLine, Group
+from crmkit.domain.interactions.frequency import FrequencyCap
+from crmkit.domain.interactions.interaction import Document, InteractionKind, Outcome, RequestStatus
 from crmkit.domain.words import BuyingStep, Channel, Direction, Mode, Purpose, Stance
 from crmkit.errors import Invalid, NotAllowed, NotFound, Refusal
 from crmkit.kernel.ids import Ref

@@ -9,13 +9,13 @@ import attrs
 import pytest
 
 from crmkit.crm import CRM
-from crmkit.domain.customers import Customer
-from crmkit.domain.evidence import Evidence
-from crmkit.domain.lifecycles import Stage
-from crmkit.domain.parties import Person
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.customers.parties import Person
 from crmkit.domain.purchases import Purchase
-from crmkit.domain.relationship_types import COMMUNITIES, PERSONAL_ASSISTANCE, RelationshipType
-from crmkit.domain.relationships import Relationship
+from crmkit.domain.relationships.evidence import Evidence
+from crmkit.domain.relationships.lifecycles import Stage
+from crmkit.domain.relationships.relationship import Relationship
+from crmkit.domain.relationships.types import COMMUNITIES, PERSONAL_ASSISTANCE, RelationshipType
 from crmkit.domain.words import Channel, Direction, Mode, Purpose, Stance
 from crmkit.errors import Invalid, MoveRefused, Refusal
 from crmkit.kernel.query import field

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmkit.crm import CRM, OpenUnit
-from crmkit.domain.customers import Customer
-from crmkit.domain.evidence import Evidence, EvidenceRule
-from crmkit.domain.lifecycles import LIFECYCLE, DissolutionCause, EndedBy, Facts, Fault, Signal, Stage
-from crmkit.domain.moves import RelationshipWarned
-from crmkit.domain.parties import Person
-from crmkit.domain.relationship_types import TRANSACTIONAL, RelationshipType
-from crmkit.domain.relationships import CadenceState, Relationship
-from crmkit.domain.strategies import Intention, Strategy
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.customers.parties import Person
+from crmkit.domain.relationships.evidence import Evidence, EvidenceRule
+from crmkit.domain.relationships.lifecycles import LIFECYCLE, DissolutionCause, EndedBy, Facts, Fault, Signal, Stage
+from crmkit.domain.relationships.moves import RelationshipWarned
+from crmkit.domain.relationships.relationship import CadenceState, Relationship
+from crmkit.domain.relationships.strategies import Intention, Strategy
+from crmkit.domain.relationships.types import TRANSACTIONAL, RelationshipType
 from crmkit.domain.words import Channel, Direction, Mode, Purpose
 from crmkit.errors import Invalid, MoveRefused, NotAllowed, NotFound, Refusal, Stale
 from crmkit.kernel.ids import Ref

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from crmkit import Person
-from crmkit.domain.health import HealthRules, Level, Part
-from crmkit.domain.satisfaction import Course, Scale, Source
+from crmkit.domain.satisfaction.health import HealthRules, Level, Part
+from crmkit.domain.satisfaction.measurements import Course, Scale, Source
 from crmkit.domain.words import BuyingStep, Channel, Direction, Mode
 from crmkit.errors import Invalid, NotFound, Refusal
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crmkit import Person
-from crmkit.domain.interactions import Announcement
+from crmkit.domain.interactions.interaction import Announcement
 from crmkit.domain.tasks import TaskKind, TaskStatus
 from crmkit.domain.words import Channel, Direction
 from crmkit.errors import Invalid, MoveRefused, NotFound

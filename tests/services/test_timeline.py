@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crmkit import CRM, Person
-from crmkit.domain.interactions import Announcement, InteractionKind, InteractionRecorded, Outcome
+from crmkit.domain.interactions.interaction import Announcement, InteractionKind, InteractionRecorded, Outcome
 from crmkit.domain.needs import DeclineCause
 from crmkit.domain.words import BuyingStep, Channel, Direction, Mode
 from crmkit.errors import Misuse, NotFound

@@ -41,7 +41,9 @@ def count_up(path: str, name: str, times: str) -> None:
         while True:
             found = w.get("a")["a"]
             try:
-                w.commit(put("a", found.version, score=found.row[3] + 1), entry(verb=f"{name}.{n}"), w.message(f"{name}.{n}"))
+                w.commit(
+                    put("a", found.version, score=found.row[3] + 1), entry(verb=f"{name}.{n}"), w.message(f"{name}.{n}")
+                )
             except Conflict:
                 continue
             break

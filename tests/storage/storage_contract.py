@@ -82,7 +82,15 @@ def claimed(w: World, **more: Any) -> Claim:
 @promise
 def put_then_get_equal(w: World) -> None:
     """A record that was put is read again exactly as it was, edge values included."""
-    columns = {"nick": "", "score": -(2**63), "active": 0, "seen": 2**63 - 1, "boss": "cus_1", "email": "ä@x", "badge": "\U0010ffff"}
+    columns = {
+        "nick": "",
+        "score": -(2**63),
+        "active": 0,
+        "seen": 2**63 - 1,
+        "boss": "cus_1",
+        "email": "ä@x",
+        "badge": "\U0010ffff",
+    }
     extra = '{"tags":["ñ","\\"","\U0001f600"],"sizes":[1]}'
     w.commit(put("a", name="x", extra=extra, version=7, schema=3, **columns))
     assert w.get("a") == {"a": Stored("a", 7, 3, row("a", name="x", extra=extra, **columns))}
@@ -154,7 +162,26 @@ def nothing_is_shared(w: World) -> None:
 @promise
 def text_is_kept_to_the_byte(w: World) -> None:
     """Text comes back as it was, and no two texts that differ are taken for one."""
-    texts = ["", "a", "A", "a ", " a", "ä", "a\u0308", "ss", "ß", "%", "_", "'", "\U0001f600", "\ue000", "\U0010ffff", "\uffff", "0", "1.0"]
+    texts = [
+        "",
+        "a",
+        "A",
+        "a ",
+        " a",
+        "ä",
+        "a\u0308",
+        "ss",
+        "ß",
+        "%",
+        "_",
+        "'",
+        "\U0001f600",
+        "\ue000",
+        "\U0010ffff",
+        "\uffff",
+        "0",
+        "1.0",
+    ]
     w.commit(*(put(f"p{i}", name=t) for i, t in enumerate(texts)))
     for i, t in enumerate(texts):
         assert w.get(f"p{i}")[f"p{i}"].row[1] == t
@@ -190,7 +217,14 @@ def a_kind_that_was_not_prepared_is_refused(w: World) -> None:
 def all_or_nothing_on_a_conflict(w: World) -> None:
     """A conflict anywhere in a batch leaves nothing of it, wherever it stands."""
     w.commit(put("x"), put("y"))
-    good = [put("a", email="e", keys=[("tag", "t")]), put("b"), put("x", 1), Drop(PERSON, "y", 1), entry("a"), w.message()]
+    good = [
+        put("a", email="e", keys=[("tag", "t")]),
+        put("b"),
+        put("x", 1),
+        Drop(PERSON, "y", 1),
+        entry("a"),
+        w.message(),
+    ]
     for bad in (put("c", 1), put("x2", 3), Drop(PERSON, "q", 1), Guard(PERSON, "x", 2), Guard(PERSON, "q", 1)):
         refused(Conflict, lambda b=bad: w.commit(*good, b, key="k"))
         refused(Conflict, lambda b=bad: w.commit(b, *good, key="k"))
@@ -426,7 +460,15 @@ def a_prefix_has_no_wildcards(w: World) -> None:
     """A prefix is compared character by character; the empty one is the beginning of every text."""
     texts = ["%a", "_a", "aa", "AA", "a%", "\ud7ffz", "\U0010ffff", "\U0010ffffb", "é"]
     w.commit(*(put(f"p{i}", nick=t) for i, t in enumerate(texts)), put("none"))
-    for start, found in {"%": [0], "_": [1], "a": [2, 4], "": range(9), "\U0010ffff": [6, 7], "\ud7ff": [5], "e": []}.items():
+    for start, found in {
+        "%": [0],
+        "_": [1],
+        "a": [2, 4],
+        "": range(9),
+        "\U0010ffff": [6, 7],
+        "\ud7ff": [5],
+        "e": [],
+    }.items():
         assert w.ids(Prefix("nick", start)) == [f"p{i}" for i in found]
 
 
@@ -435,10 +477,18 @@ def search_keys_follow_the_record(w: World) -> None:
     """Records are found by the search keys of their last put, numbers apart from text."""
     w.commit(put("a", keys=[("tag", "x"), ("tag", "y"), ("size", 3)]), put("b", keys=[("tag", "y"), ("size", None)]))
     assert w.ids(Has("tag", "eq", "y")) == ["a", "b"]
-    assert (w.ids(Has("size", "ge", 3)), w.ids(Has("size", "eq", "3")), w.ids(Has("size", "any", None))) == (["a"], [], ["a", "b"])
+    assert (w.ids(Has("size", "ge", 3)), w.ids(Has("size", "eq", "3")), w.ids(Has("size", "any", None))) == (
+        ["a"],
+        [],
+        ["a", "b"],
+    )
     assert w.ids(Not(Has("tag", "eq", "x"))) == ["b"]
     w.commit(put("a", 1, keys=[("tag", "z")]))
-    assert (w.ids(Has("tag", "eq", "y")), w.ids(Has("tag", "prefix", "z")), w.ids(Has("size", "lt", 9))) == (["b"], ["a"], [])
+    assert (w.ids(Has("tag", "eq", "y")), w.ids(Has("tag", "prefix", "z")), w.ids(Has("size", "lt", 9))) == (
+        ["b"],
+        ["a"],
+        [],
+    )
     w.commit(put("a", 2))
     assert w.ids(Has("tag", "any", None)) == ["b"]
 
@@ -532,7 +582,11 @@ def a_customers_entries_include_those_of_the_record(w: World) -> None:
 def erasure_blanks_what_is_personal(w: World) -> None:
     """The personal parts of a customer's entries are blanked, those of the batch included; the rest and its place stay."""
     secret = {"personal": '{"name":"Ana"}'}
-    before = [entry("a", customer="c", **secret), entry("c", kind="customer", **secret), entry("a", customer="d", **secret)]
+    before = [
+        entry("a", customer="c", **secret),
+        entry("c", kind="customer", **secret),
+        entry("a", customer="d", **secret),
+    ]
     w.commit(*before)
     w.commit(entry("b", customer="c", **secret), entry("b", **secret), erase=("c", "z"))
     now = [e for _, e in w.events()]
@@ -608,7 +662,9 @@ def guards_stop_write_skew(w: World) -> None:
     for turn in range(10):
         a, b = f"a{turn}", f"b{turn}"
         w.commit(put(a), put(b))
-        found = at_once([lambda: w.commit(put(a, 1), Guard(PERSON, b, 1)), lambda: w.commit(put(b, 1), Guard(PERSON, a, 1))])
+        found = at_once(
+            [lambda: w.commit(put(a, 1), Guard(PERSON, b, 1)), lambda: w.commit(put(b, 1), Guard(PERSON, a, 1))]
+        )
         assert sorted(type(f).__name__ for f in found) == ["Conflict", "Receipt"]
 
 

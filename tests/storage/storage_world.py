@@ -61,10 +61,14 @@ def row(id_: str, **columns: Any) -> tuple[Any, ...]:
     return (*(values.pop(c, None) for c in COLUMNS), values.pop("extra", '{"tags":[],"sizes":[]}'))
 
 
-def put(id_: str, expected: int = 0, *, keys: Any = (), version: int | None = None, schema: int = 1, **columns: Any) -> Put:
+def put(
+    id_: str, expected: int = 0, *, keys: Any = (), version: int | None = None, schema: int = 1, **columns: Any
+) -> Put:
     """Make a put of a person."""
     unique = (columns.get("email"), columns.get("badge"))
-    return Put("t_stored_person", id_, expected, version or expected + 1, schema, row(id_, **columns), unique, tuple(keys))
+    return Put(
+        "t_stored_person", id_, expected, version or expected + 1, schema, row(id_, **columns), unique, tuple(keys)
+    )
 
 
 def note(id_: str, expected: int = 0, customer: str | None = None) -> Put:
@@ -74,7 +78,22 @@ def note(id_: str, expected: int = 0, customer: str | None = None) -> Put:
 
 def entry(subject: str = "a", *, customer: str | None = None, kind: str = "t_stored_person", **more: Any) -> Entry:
     """Make a journal entry."""
-    plain = Entry("t_stored_person.told", 1, Ref(kind, subject), 1, customer, AT, AT, "rep", "people.tell", "", "", None, "{}", "{}")
+    plain = Entry(
+        "t_stored_person.told",
+        1,
+        Ref(kind, subject),
+        1,
+        customer,
+        AT,
+        AT,
+        "rep",
+        "people.tell",
+        "",
+        "",
+        None,
+        "{}",
+        "{}",
+    )
     return plain._replace(**more)
 
 
@@ -98,12 +117,16 @@ class World:
             twin.tenant, twin.queue = self.tenant, self.queue
         return twin
 
-    def commit(self, *parts: Put | Drop | Guard | Entry | Message, erase: tuple[str, ...] = (), key: str | None = None) -> Receipt:
+    def commit(
+        self, *parts: Put | Drop | Guard | Entry | Message, erase: tuple[str, ...] = (), key: str | None = None
+    ) -> Receipt:
         """Commit a batch of these."""
         return self.store.commit(self.tenant, self.batch(*parts, erase=erase, key=key))
 
     @staticmethod
-    def batch(*parts: Put | Drop | Guard | Entry | Message, erase: tuple[str, ...] = (), key: str | None = None) -> Batch:
+    def batch(
+        *parts: Put | Drop | Guard | Entry | Message, erase: tuple[str, ...] = (), key: str | None = None
+    ) -> Batch:
         def of(kind: type[Any]) -> tuple[Any, ...]:
             return tuple(p for p in parts if type(p) is kind)
 

@@ -22,7 +22,27 @@ from crmkit.storage.memory import MemoryStore
 from crmkit.storage.sql.store import SQLStore
 from crmkit.storage.store import Done, Drop, Extend, Guard, Retry
 
-TEXTS = ["", "a", "A", "a ", "ab", "b", "ä", "a\u0308", "%", "_", "'", "\\", "\U0001f600", "\ue000", "\uffff", "\ud7ff", "\U0010ffff", "10", "9"]
+TEXTS = [
+    "",
+    "a",
+    "A",
+    "a ",
+    "ab",
+    "b",
+    "ä",
+    "a\u0308",
+    "%",
+    "_",
+    "'",
+    "\\",
+    "\U0001f600",
+    "\ue000",
+    "\uffff",
+    "\ud7ff",
+    "\U0010ffff",
+    "10",
+    "9",
+]
 NUMBERS = [0, 1, -1, 9, 10, 2**63 - 1, -(2**63)]
 text = st.sampled_from(TEXTS)
 number = st.sampled_from(NUMBERS)
@@ -45,20 +65,26 @@ def compared() -> st.SearchStrategy[Where]:
         some = st.builds(In, st.just(name), st.lists(value, max_size=4).map(tuple))
         return plain | some
 
-    return st.sampled_from([*TYPES]).flatmap(of) | st.builds(Compare, st.just("id"), st.just("eq"), st.sampled_from(["p0", "p1"]))
+    return st.sampled_from([*TYPES]).flatmap(of) | st.builds(
+        Compare, st.just("id"), st.just("eq"), st.sampled_from(["p0", "p1"])
+    )
 
 
 prefix = st.builds(Prefix, st.sampled_from(["name", "nick", "boss"]), text)
-plain_key = st.builds(Has, st.sampled_from(["tag", "size"]), st.sampled_from(["eq", "lt", "le", "gt", "ge"]), text | number | st.none())
+plain_key = st.builds(
+    Has, st.sampled_from(["tag", "size"]), st.sampled_from(["eq", "lt", "le", "gt", "ge"]), text | number | st.none()
+)
 other_key = st.builds(Has, st.sampled_from(["tag", "size", "none"]), st.just("prefix"), text) | st.builds(
     Has, st.sampled_from(["tag", "size", "none"]), st.just("any"), st.none()
 )
 atom = compared() | prefix | plain_key | other_key
 conditions = st.recursive(
     atom,
-    lambda inner: st.builds(And, st.lists(inner, max_size=3).map(tuple))
-    | st.builds(Or, st.lists(inner, max_size=3).map(tuple))
-    | st.builds(Not, inner),
+    lambda inner: (
+        st.builds(And, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Or, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Not, inner)
+    ),
     max_leaves=6,
 )
 orders = st.lists(st.sampled_from([*TYPES, "id"]), unique=True, max_size=3).flatmap(
@@ -92,7 +118,9 @@ def meets(where: Where, row: dict[str, Any], some: list[tuple[str, Any]]) -> boo
         mine = [v for k, v in some if k == where.key]
         if where.op == "any":
             return bool(mine)
-        return any(begins(v, str(where.value)) if where.op == "prefix" else compare(where.op, v, where.value) for v in mine)
+        return any(
+            begins(v, str(where.value)) if where.op == "prefix" else compare(where.op, v, where.value) for v in mine
+        )
     if isinstance(where, Not):
         return not meets(where.part, row, some)
     assert isinstance(where, And | Or)
@@ -152,7 +180,10 @@ def test_wide_conditions(size: int) -> None:
     for store in STORES.values():
         w = World(store, lambda: store)
         w.commit(put("a", name="5", keys=[("tag", "7"), ("size", 7)]), put("b", name="x"))
-        tags = Or(tuple(Has("tag", "eq", str(i)) for i in range(size, size + 1)) + tuple(Has("tag", "eq", str(i)) for i in range(size)))
+        tags = Or(
+            tuple(Has("tag", "eq", str(i)) for i in range(size, size + 1))
+            + tuple(Has("tag", "eq", str(i)) for i in range(size))
+        )
         mixed = Or(tuple(Has("tag" if i % 2 else "size", "eq", i) for i in range(size)))
         names = Or(tuple(Compare("name", "eq", str(i)) for i in range(size)))
         assert w.ids(tags) == (["a"] if size >= 7 else [])
@@ -186,11 +217,22 @@ class Histories(RuleBasedStateMachine):
         return one
 
     ids = st.sampled_from(["a", "b", "c", "d"])
-    uniques = st.fixed_dictionaries({"email": st.sampled_from(["1", "2", "3"]) | st.none(), "badge": st.sampled_from(["x", "y"]) | st.none()})
-    writes = st.lists(st.tuples(ids, uniques, keys, st.integers(-1, 1), st.sampled_from(["put", "put", "put", "drop", "guard"])), max_size=4)
+    uniques = st.fixed_dictionaries(
+        {"email": st.sampled_from(["1", "2", "3"]) | st.none(), "badge": st.sampled_from(["x", "y"]) | st.none()}
+    )
+    writes = st.lists(
+        st.tuples(ids, uniques, keys, st.integers(-1, 1), st.sampled_from(["put", "put", "put", "drop", "guard"])),
+        max_size=4,
+    )
     tellings = st.lists(st.tuples(ids, st.sampled_from([None, "c1", "c2"]), st.sampled_from([None, "{}"])), max_size=3)
 
-    @rule(writes=writes, told=tellings, erase=st.sets(st.sampled_from(["c1", "a"]), max_size=1), key=st.sampled_from([None, None, "k1", "k2"]), send=st.booleans())
+    @rule(
+        writes=writes,
+        told=tellings,
+        erase=st.sets(st.sampled_from(["c1", "a"]), max_size=1),
+        key=st.sampled_from([None, None, "k1", "k2"]),
+        send=st.booleans(),
+    )
     def commit(self, writes: Any, told: Any, erase: set[str], key: str | None, send: bool) -> None:
         parts: list[Any] = []
         for id_, unique, some, off, what in writes:
@@ -204,7 +246,15 @@ class Histories(RuleBasedStateMachine):
         parts += [entry(i, customer=c, personal=p) for i, c, p in told]
         number, self.messages = self.messages, self.messages + send
         messages = [f"m{number - (number % 5 == 4)}"] if send else []
-        self.both(lambda w: w.commit(*parts, note("n", w.version("n", note("n").kind)), *map(w.message, messages), erase=tuple(erase), key=key))
+        self.both(
+            lambda w: w.commit(
+                *parts,
+                note("n", w.version("n", note("n").kind)),
+                *map(w.message, messages),
+                erase=tuple(erase),
+                key=key,
+            )
+        )
 
     @rule(limit=st.integers(0, 3), lease=st.sampled_from([0, 1]))
     def claim(self, limit: int, lease: int) -> None:
@@ -213,7 +263,12 @@ class Histories(RuleBasedStateMachine):
         self.claims += zip(one, two, strict=True)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), outcome=st.sampled_from([Done, lambda c: Retry(c, AT), lambda c: Extend(c, HOUR), lambda c: Extend(c, 0 * HOUR)]))
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(
+            [Done, lambda c: Retry(c, AT), lambda c: Extend(c, HOUR), lambda c: Extend(c, 0 * HOUR)]
+        ),
+    )
     def settle(self, data: st.DataObject, outcome: Any) -> None:
         pair = data.draw(st.sampled_from(self.claims))
         one, two = (w.store.settle([outcome(c)]) for w, c in zip(self.worlds, pair, strict=True))
@@ -225,7 +280,13 @@ class Histories(RuleBasedStateMachine):
         self.both(lambda w: w.get("a", "b", "c", "d"))
         self.both(lambda w: w.page(Has("tag", "any", None), order=("-name",)))
 
-    @rule(after=st.integers(0, 9), before=st.integers(0, 30) | st.none(), limit=st.integers(0, 9), newest=st.booleans(), about=st.sampled_from([None, Ref("customer", "c1"), Ref("customer", "a"), Ref(put("a").kind, "a")]))
+    @rule(
+        after=st.integers(0, 9),
+        before=st.integers(0, 30) | st.none(),
+        limit=st.integers(0, 9),
+        newest=st.booleans(),
+        about=st.sampled_from([None, Ref("customer", "c1"), Ref("customer", "a"), Ref(put("a").kind, "a")]),
+    )
     def read(self, after: int, before: int | None, limit: int, newest: bool, about: Any) -> None:
         self.both(lambda w: w.events(after=after, before=before, limit=limit, newest_first=newest, about=about))
 

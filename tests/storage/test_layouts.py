@@ -54,7 +54,9 @@ def second() -> Kind[Any]:
 
     @pets(
         schema=2,
-        upgrades={1: lambda d: {**d, "called": d["name"], "size": int(d["size"]), "tier": (d["gone"] or "plain").lower()}},
+        upgrades={
+            1: lambda d: {**d, "called": d["name"], "size": int(d["size"]), "tier": (d["gone"] or "plain").lower()}
+        },
         unique={"mail": lambda p: p.mail},
         keys=lambda p: [("word", w) for w in p.called.split()],
         key_names=["word"],
@@ -102,7 +104,9 @@ def test_records_of_an_older_schema(place: Place) -> None:
     old, new = first(), second()
     before = place.open(old)
     other = before.beside()
-    before.commit(*(pet(f"p{i:04}", f"Rex {i}", "GOLD" if i % 2 else None, str(i), f"{i}@x") for i in range(1203)), entry())
+    before.commit(
+        *(pet(f"p{i:04}", f"Rex {i}", "GOLD" if i % 2 else None, str(i), f"{i}@x") for i in range(1203)), entry()
+    )
     other.commit(pet("p", "Bo"))
     with pytest.raises(SchemaMismatch, match="layout 1"):
         place.open(new, "check")
@@ -112,7 +116,11 @@ def test_records_of_an_older_schema(place: Place) -> None:
     assert (rex.called, rex.size, rex.tier, rex.mail, rex.version) == ("Rex 7", 7, "gold", "7@x", 3)
     assert after.count(Compare("tier", "eq", "gold"), new.name) == 601
     assert after.ids(Has("word", "eq", "1202"), new.name) == ["p1202"]
-    refused(Duplicate, lambda: after.commit(Put(new.name, "q", 0, 1, 2, ("q", "Q", 1, "x", "7@x", "{}"), ("7@x",))), key="mail")
+    refused(
+        Duplicate,
+        lambda: after.commit(Put(new.name, "q", 0, 1, 2, ("q", "Q", 1, "x", "7@x", "{}"), ("7@x",))),
+        key="mail",
+    )
     after.commit(Put(new.name, "p0007", 3, 4, 2, ("p0007", "R", 1, "x", None, "{}"), (None,)))
     after.tenant = other.tenant
     assert told(after, new, "p").called == "Bo"
@@ -152,7 +160,10 @@ def test_a_process_that_still_writes_the_old_layout(tmp_path: Path) -> None:
     found = told(after, new, "a")
     assert (found.called, found.tier) == ("Rex", "gold")
     assert [decode(new, s.row, version=s.version, schema=s.schema) for s in after.page(kind=new.name).items] == [found]
-    after.commit(Put(new.name, "a", 3, 4, 2, ("a", "R", 1, "x", None, "{}"), (None,)), Put(new.name, "b", 0, 1, 2, ("b", "B", 1, "x", None, "{}"), (None,)))
+    after.commit(
+        Put(new.name, "a", 3, 4, 2, ("a", "R", 1, "x", None, "{}"), (None,)),
+        Put(new.name, "b", 0, 1, 2, ("b", "B", 1, "x", None, "{}"), (None,)),
+    )
     with sqlite3.connect(place.path) as raw:
         assert raw.execute("SELECT name, gone FROM crm_t_stored_pet").fetchall() == [(None, None)] * 2
     assert after.get("b", kind=new.name)["b"].schema == 2
@@ -272,13 +283,28 @@ def test_what_is_missing(damage: list[str], what: str, path: Path, prepared: Cal
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        (["UPDATE crm_schema SET version = 2 WHERE name = 'crmkit'"], "crmkit has the layout 2, and this library knows 1"),
-        ([f"UPDATE crm_schema SET version = 9 WHERE name = 'kind {PERSON}'"], "has the layout 9, and this library knows 1"),
-        (["DROP TABLE crm_outbox", "CREATE TABLE crm_outbox (tenant INTEGER)"], "crm_outbox.tenant holds numbers and not text"),
-        (["ALTER TABLE crm_applied DROP COLUMN applied"], "there is no column crm_applied.applied"),
-        (["DROP INDEX crm_outbox__due", "CREATE INDEX crm_outbox__due ON crm_outbox (due)"], "the index crm_outbox__due is another one"),
         (
-            ["DROP TABLE crm_applied", "CREATE TABLE crm_applied (tenant VARCHAR, batch VARCHAR, applied BLOB, proof TEXT NOT NULL)"],
+            ["UPDATE crm_schema SET version = 2 WHERE name = 'crmkit'"],
+            "crmkit has the layout 2, and this library knows 1",
+        ),
+        (
+            [f"UPDATE crm_schema SET version = 9 WHERE name = 'kind {PERSON}'"],
+            "has the layout 9, and this library knows 1",
+        ),
+        (
+            ["DROP TABLE crm_outbox", "CREATE TABLE crm_outbox (tenant INTEGER)"],
+            "crm_outbox.tenant holds numbers and not text",
+        ),
+        (["ALTER TABLE crm_applied DROP COLUMN applied"], "there is no column crm_applied.applied"),
+        (
+            ["DROP INDEX crm_outbox__due", "CREATE INDEX crm_outbox__due ON crm_outbox (due)"],
+            "the index crm_outbox__due is another one",
+        ),
+        (
+            [
+                "DROP TABLE crm_applied",
+                "CREATE TABLE crm_applied (tenant VARCHAR, batch VARCHAR, applied BLOB, proof TEXT NOT NULL)",
+            ],
             "crm_applied.proof is unknown here and must not be empty: a newer library has written it",
         ),
     ],
@@ -298,7 +324,10 @@ def test_what_cannot_be_cured(damage: list[str], what: str, path: Path, prepared
 def test_many_differences_are_told_in_part(path: Path, prepared: Callable[[Mode], World]) -> None:
     """A long list of differences is cut."""
     prepared("create")
-    change(path, *(f"ALTER TABLE crm_{PERSON} DROP COLUMN {c}" for c in COLUMNS if c not in ("id", "name", "score", "boss")))
+    change(
+        path,
+        *(f"ALTER TABLE crm_{PERSON} DROP COLUMN {c}" for c in COLUMNS if c not in ("id", "name", "score", "boss")),
+    )
     change(path, *(f"DROP TABLE crm_{t}" for t in ("outbox", "applied", "index", "journal", "t_stored_note")))
     change(path, "DELETE FROM crm_schema")
     assert "and 3 more" in str(refused(SchemaMismatch, lambda: prepared("check")))
@@ -358,11 +387,18 @@ def test_long_names() -> None:
     """Indexes of long names get names that every engine takes, and different ones."""
     fields = {f"a_rather_long_name_of_a_field_{i}": i for i in range(3)}
     made = type("Long", (Record,), {"__annotations__": {f: "str" for f in fields}, "__module__": __name__})
-    kind = record("t_stored_long", indexes=[tuple(fields), tuple(reversed(fields))])(frozen(kw_only=True)(made)).__kind__  # type: ignore[attr-defined]
+    kind = record("t_stored_long", indexes=[tuple(fields), tuple(reversed(fields))])(
+        frozen(kw_only=True)(made)
+    ).__kind__  # type: ignore[attr-defined]
     store = SQLStore("sqlite://")
     store.prepare(Schema((kind,)), "create")
     store.prepare(Schema((kind,)), "check")
-    names = [r[0] for r in store._database.pool.acquire().execute("SELECT name FROM sqlite_master WHERE name LIKE 'crm_t_stored_long%'")]
+    names = [
+        r[0]
+        for r in store._database.pool.acquire().execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'crm_t_stored_long%'"
+        )
+    ]
     assert len(names) == 3
     assert max(map(len, names)) == 60
     del KINDS["t_stored_long"]

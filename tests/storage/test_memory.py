@@ -47,7 +47,9 @@ def w() -> World:
     store = MemoryStore()
     store.prepare(SCHEMA, "create")
     world = World(store, lambda: store)
-    world.commit(*(put(f"p{i}", name=f"n{i}", boss=f"c{i % 10}", keys=[("tag", f"t{i}")]) for i in range(100)), note("n"))
+    world.commit(
+        *(put(f"p{i}", name=f"n{i}", boss=f"c{i % 10}", keys=[("tag", f"t{i}")]) for i in range(100)), note("n")
+    )
     return world
 
 

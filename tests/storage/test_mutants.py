@@ -186,7 +186,9 @@ class PagesByOffset(BrokenReader):
     def found(self, reader: _MemoryReader, kind: str, query: Query, find: Any) -> Page:
         whole = find(kind, Query(query.where, query.order, 10_000)).items
         start = int(query.after or 0)
-        return Page(whole[start : start + query.limit], str(start + query.limit) if start + query.limit < len(whole) else None)
+        return Page(
+            whole[start : start + query.limit], str(start + query.limit) if start + query.limit < len(whole) else None
+        )
 
 
 @killed_by("pages_cover_everything_once")
@@ -255,7 +257,11 @@ class SnapshotsMove(MemoryStore):
 class ErasureSparesThisBatch(MemoryStore):
     def commit(self, tenant: str, batch: Batch) -> Receipt:
         receipt = super().commit(tenant, Batch(erase=batch.erase))
-        return super().commit(tenant, batch._replace(erase=())) if batch.erase else super().commit(tenant, batch) or receipt
+        return (
+            super().commit(tenant, batch._replace(erase=()))
+            if batch.erase
+            else super().commit(tenant, batch) or receipt
+        )
 
 
 @killed_by("one_of_many_creators_wins", "no_update_is_lost")

@@ -51,7 +51,10 @@ def test_a_plugin() -> None:
         (None, "expected an address"),
         ("u:pw@host", "expected an address"),
         ("s3cr3t pw://x", "expected an address"),
-        ("mongo://u:pw@host/db", "no storage for the scheme 'mongo', only for memory, sqlite, redis; plugins bring more"),
+        (
+            "mongo://u:pw@host/db",
+            "no storage for the scheme 'mongo', only for memory, sqlite, redis; plugins bring more",
+        ),
         ("memory://pw", "memory:// takes nothing after it"),
         ("sqlite://pw@host/x", "expected sqlite:///shop.db"),
     ],

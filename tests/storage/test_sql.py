@@ -16,7 +16,17 @@ import sqlalchemy as sa
 from storage_contract import PERSON, at_once, refused
 from storage_world import AT, HOUR, SCHEMA, World, entry, put
 
-from crmkit.errors import Busy, Conflict, Duplicate, Invalid, MissingExtra, Misuse, SchemaMismatch, Truncated, Unavailable
+from crmkit.errors import (
+    Busy,
+    Conflict,
+    Duplicate,
+    Invalid,
+    MissingExtra,
+    Misuse,
+    SchemaMismatch,
+    Truncated,
+    Unavailable,
+)
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where
 from crmkit.storage.sql import questions, sqlite
@@ -91,21 +101,45 @@ PLANS: dict[str, tuple[Callable[[World], object], list[str]]] = {
     "by a number": (lambda w: w.ids(Has("size", "lt", 4)), [BY_ID, "text=? AND num<?)"]),
     "of a customer": (lambda w: w.ids(Compare("boss", "eq", "c")), ["P__boss (crm_tenant=? AND boss=?)"]),
     "of some customers": (lambda w: w.ids(In("boss", ("c", "d"))), ["P__boss (crm_tenant=? AND boss=?)"]),
-    "by the beginning of a name": (lambda w: w.ids(Prefix("name", "A")), ["P__name__score (crm_tenant=? AND name>? AND name<?)"]),
-    "ordered by an index": (lambda w: w.ids(Compare("name", "eq", "A"), order=("score",)), ["P__name__score (crm_tenant=? AND name=?)"]),
+    "by the beginning of a name": (
+        lambda w: w.ids(Prefix("name", "A")),
+        ["P__name__score (crm_tenant=? AND name>? AND name<?)"],
+    ),
+    "ordered by an index": (
+        lambda w: w.ids(Compare("name", "eq", "A"), order=("score",)),
+        ["P__name__score (crm_tenant=? AND name=?)"],
+    ),
     "some": (lambda w: w.get("a", "b"), [BY_ID]),
     "next by id": (second(), [f"{BY_ID}>?)"]),
     "next by customer": (second(And(()), "boss"), ["P__boss (crm_tenant=? AND boss>?)"]),
     "next by two": (second(And(()), "name", "score"), ["name=?", "name>?"]),
     "next, turned round": (second(And(()), "-name"), ["name=?", "P__name__score (crm_tenant=? AND name<?)", "name=?"]),
-    "journal": (lambda w: w.events(after=3), ["sqlite_autoindex_crm_journal_1 (tenant=? AND position>? AND position<?)"]),
-    "of a record": (lambda w: w.events(about=Ref(PERSON, "a")), ["crm_journal__subject (tenant=? AND kind=? AND subject=? AND position"]),
+    "journal": (
+        lambda w: w.events(after=3),
+        ["sqlite_autoindex_crm_journal_1 (tenant=? AND position>? AND position<?)"],
+    ),
+    "of a record": (
+        lambda w: w.events(about=Ref(PERSON, "a")),
+        ["crm_journal__subject (tenant=? AND kind=? AND subject=? AND position"],
+    ),
     "timeline": (
         lambda w: w.events(about=Ref("customer", "c"), newest_first=True),
-        ["crm_journal__customer (tenant=? AND customer=? AND position", "crm_journal__subject (tenant=? AND kind=? AND subject=? AND p"],
+        [
+            "crm_journal__customer (tenant=? AND customer=? AND position",
+            "crm_journal__subject (tenant=? AND kind=? AND subject=? AND p",
+        ],
     ),
 }
-UNSORTED = {"by key", "of a customer", "ordered by an index", "next by id", "next by customer", "journal", "of a record", "timeline"}
+UNSORTED = {
+    "by key",
+    "of a customer",
+    "ordered by an index",
+    "next by id",
+    "next by customer",
+    "journal",
+    "of a record",
+    "timeline",
+}
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -128,7 +162,10 @@ def test_sql_is_compiled_once_per_shape(w: World, monkeypatch: pytest.MonkeyPatc
     compiled = questions.compiled
     monkeypatch.setattr(questions, "compiled", lambda *some, **more: made.append("") or compiled(*some, **more))
     for i in range(5):
-        w.ids(And((Compare("name", "eq", str(i)), In("score", tuple(range(i + 1))), Has("tag", "eq", str(i)))), limit=i + 1)
+        w.ids(
+            And((Compare("name", "eq", str(i)), In("score", tuple(range(i + 1))), Has("tag", "eq", str(i)))),
+            limit=i + 1,
+        )
         w.count(Not(Compare("score", "gt", i)))
     assert len(made) == 2
     monkeypatch.setattr(questions, "_KEPT", 4)
@@ -169,7 +206,9 @@ def test_the_shared_connection_is_waited_for() -> None:
     w = World(SQLStore("sqlite://", timeout=0.05), lambda: w.store)
     w.store.prepare(SCHEMA, "create")
     pool_of(w).acquire()
-    assert [type(x) for x in at_once([lambda: w.commit(put("a")), lambda: w.ids(), lambda: w.store.reader("t").__enter__()])] == [Busy] * 3
+    assert [
+        type(x) for x in at_once([lambda: w.commit(put("a")), lambda: w.ids(), lambda: w.store.reader("t").__enter__()])
+    ] == [Busy] * 3
     pool_of(w).release(None)  # type: ignore[arg-type]
     w.commit(put("a"))
 
@@ -298,15 +337,22 @@ def acts(w: World) -> dict[str, tuple[int, Callable[[], object]]]:
     return {
         "commit of one": (8, lambda: w.commit(put("a", keys=[("tag", "t")]), entry(), w.message("m1"), key="k")),
         "commit of many": (17, lambda: w.commit(*some, *rest, erase=("c",), key="k")),
-        "commit with care": (20, lambda: w.commit(put("a", email="e"), put("x", 1), Drop(PERSON, "y", 1), *rest[3:], key="k")),
+        "commit with care": (
+            20,
+            lambda: w.commit(put("a", email="e"), put("x", 1), Drop(PERSON, "y", 1), *rest[3:], key="k"),
+        ),
         "claim": (5, lambda: w.claim()),
         "settle": (3, lambda: w.store.settle([Done(c) for c in w.claim(lease=0 * HOUR)])),
     }
 
 
-@pytest.mark.parametrize("error", [driver(sqlite3.OperationalError, sqlite3.SQLITE_IOERR), KeyboardInterrupt()], ids=["disk", "interrupt"])
+@pytest.mark.parametrize(
+    "error", [driver(sqlite3.OperationalError, sqlite3.SQLITE_IOERR), KeyboardInterrupt()], ids=["disk", "interrupt"]
+)
 @pytest.mark.parametrize("name", acts(World(None, None)))  # type: ignore[arg-type]
-def test_failing_at_every_statement_writes_nothing(name: str, error: BaseException, w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_at_every_statement_writes_nothing(
+    name: str, error: BaseException, w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whichever statement of an act fails, nothing of it is written, nothing stays locked, and the next one succeeds."""
     w.commit(put("x", email="e", keys=[("tag", "x")]), put("y"), entry(customer="c"), w.message("m0"))
     least, act = acts(w)[name]
@@ -330,7 +376,9 @@ def test_failing_at_every_statement_writes_nothing(name: str, error: BaseExcepti
         state = (w.ids(), w.ids(Has("tag", "any", None)), len(w.events()), w.events()[0][1].personal)
         assert state == (["x", "y"], ["x"], 1, "{}")
     assert n > least
-    assert [c.message.id for c in w.claim()] == {"claim": [], "settle": []}.get(name, ["m0", "m1", "m2"][: 2 if least == 8 else 3])
+    assert [c.message.id for c in w.claim()] == {"claim": [], "settle": []}.get(
+        name, ["m0", "m1", "m2"][: 2 if least == 8 else 3]
+    )
 
 
 def test_a_connection_that_cannot_roll_back_is_let_go(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,7 +501,18 @@ def test_the_forked_child_leaves_what_is_its_parents(w: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "shop.db", "sqlite:/shop.db", "sqlite://host/shop.db", "sqlite://u:pw@/shop.db", "sqlite:///a.db?x=1", "sqlite+x:///a", None, 7]
+    "url",
+    [
+        "",
+        "shop.db",
+        "sqlite:/shop.db",
+        "sqlite://host/shop.db",
+        "sqlite://u:pw@/shop.db",
+        "sqlite:///a.db?x=1",
+        "sqlite+x:///a",
+        None,
+        7,
+    ],
 )
 def test_addresses_that_are_none(url: Any) -> None:
     """What is no address is refused, and not repeated."""
@@ -513,16 +572,16 @@ def test_the_tables_are_the_hosts_to_read(w: World, raw: sqlite3.Connection) -> 
     """Names, columns and their meaning are stable."""
     w.commit(put("a", email="e", score=5, keys=[("tag", "t"), ("size", 4)]), entry(customer="c"), w.message(), key="k")
     seen = AT.timestamp() * 1e6
-    assert raw.execute(f"SELECT crm_tenant, id, name, score, email, crm_u_email, crm_version, crm_layout FROM crm_{PERSON}").fetchall() == [
-        (w.tenant, "a", "Ana", 5, "e", "e", 1, 1)
-    ]
+    assert raw.execute(
+        f"SELECT crm_tenant, id, name, score, email, crm_u_email, crm_version, crm_layout FROM crm_{PERSON}"
+    ).fetchall() == [(w.tenant, "a", "Ana", 5, "e", "e", 1, 1)]
     assert raw.execute("SELECT tenant, kind, id, name, text, num FROM crm_index ORDER BY n").fetchall() == [
         (w.tenant, PERSON, "a", "tag", "t", None),
         (w.tenant, PERSON, "a", "size", None, 4),
     ]
-    assert raw.execute("SELECT tenant, position, type, kind, subject, customer, at, recorded, actor, verb FROM crm_journal").fetchall() == [
-        (w.tenant, 1, f"{PERSON}.told", PERSON, "a", "c", seen, seen, "rep", "people.tell")
-    ]
+    assert raw.execute(
+        "SELECT tenant, position, type, kind, subject, customer, at, recorded, actor, verb FROM crm_journal"
+    ).fetchall() == [(w.tenant, 1, f"{PERSON}.told", PERSON, "a", "c", seen, seen, "rep", "people.tell")]
     assert raw.execute("SELECT tenant, id, queue, body, due, state, attempt FROM crm_outbox").fetchall() == [
         (w.tenant, "m", w.queue, "hello", seen, "open", 0)
     ]
@@ -537,7 +596,13 @@ def test_two_writers_of_a_swap(w: World) -> None:
         a, b = f"a{turn}", f"b{turn}"
         twin.commit(put(a, email=f"1{turn}"), put(b, email=f"2{turn}"))
         swap = (put(a, 1, email=f"2{turn}"), put(b, 1, email=f"1{turn}"))
-        found = at_once([lambda: twin.commit(*swap), lambda: twin.commit(*swap), lambda: twin.commit(put(f"c{turn}", email=f"1{turn}"))])
+        found = at_once(
+            [
+                lambda: twin.commit(*swap),
+                lambda: twin.commit(*swap),
+                lambda: twin.commit(put(f"c{turn}", email=f"1{turn}")),
+            ]
+        )
         assert sorted(type(f).__name__ for f in found[:2]) == ["Conflict", "Receipt"]
         assert type(found[2]) is Duplicate
     twin.store.close()

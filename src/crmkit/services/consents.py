@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from crmkit.domain import consents
 from crmkit.domain.consents import CONFIRM_WITHIN, NO_PROOF, Consent, ConsentStatus, Decision, LegalBasis, Proof, Scope
-from crmkit.domain.contact_points import ContactPoint
-from crmkit.domain.customers import Customer
+from crmkit.domain.customers.contact_points import ContactPoint
+from crmkit.domain.customers.customer import Customer
 from crmkit.domain.words import Channel, Purpose
 from crmkit.kernel.query import Where, everything, field
 from crmkit.services.unit import Service, verb

@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 
-from crmkit.domain import customers, households, profile, reach
-from crmkit.domain.contact_points import ContactPoint, ContactPurpose
-from crmkit.domain.customers import Customer
-from crmkit.domain.facts import Dependant, Fact, Identifier, Provenance, SourceKind, all_of
-from crmkit.domain.parties import Household, Party
-from crmkit.domain.reach import ChannelChoice
+from crmkit.domain.customers import customer, households, profile, reach
+from crmkit.domain.customers.contact_points import ContactPoint, ContactPurpose
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.customers.facts import Dependant, Fact, Identifier, Provenance, SourceKind, all_of
+from crmkit.domain.customers.parties import Household, Party
+from crmkit.domain.customers.reach import ChannelChoice
 from crmkit.domain.words import Means
 from crmkit.errors import Invalid, Refusal
 from crmkit.kernel.addresses import email_key, phone_key
@@ -96,7 +96,7 @@ class Customers(Service):
             *all_of("contacts", contacts, ContactPoint),
         ]
         learned = self._learned(source, detail)
-        draft = customers.register(
+        draft = customer.register(
             party,
             id=own,
             learned=learned,
@@ -120,7 +120,7 @@ class Customers(Service):
 
     @staticmethod
     def _same(there: Customer, draft: Customer) -> Customer:
-        if other := customers.differences(there, draft):
+        if other := customer.differences(there, draft):
             reasons = [f"it is registered, and what is given differs in {', '.join(other)}"]
             raise Refusal(f"customer {there.id}", "customer.exists", reasons, ["get", "rename", "correct", "note"])
         return there
@@ -152,7 +152,7 @@ class Customers(Service):
         found = u.act_on(Customer, customer)
         if isinstance(party, Household) and party.members:
             households.check_members(party, u.get_many(Customer, party.members))
-        return u.save(customers.reveal(found, party, learned=self._learned(source, detail)))
+        return u.save(customer.reveal(found, party, learned=self._learned(source, detail)))
 
     # names and other facts about the party
 
@@ -195,7 +195,7 @@ class Customers(Service):
         ('Ana Cruz', 'Ana Reyes', 1)
         """
         found, learned = self.unit.act_on(Customer, customer), self._learned(source, detail)
-        change = customers.rename(found, name, given=given, family=family, other=other, as_of=as_of, learned=learned)
+        change = customer.rename(found, name, given=given, family=family, other=other, as_of=as_of, learned=learned)
         return self._saved(found, change)
 
     @verb
@@ -225,7 +225,7 @@ class Customers(Service):
         'Dr'
         """
         found = self.unit.act_on(Customer, customer)
-        return self._saved(found, customers.correct(found, facts, learned=self._learned(source, detail)))
+        return self._saved(found, customer.correct(found, facts, learned=self._learned(source, detail)))
 
     @verb
     def add_member(
@@ -543,7 +543,7 @@ class Customers(Service):
         'Asia/Manila'
         """
         found, learned = self.unit.act_on(Customer, customer), self._learned(source, detail)
-        return self._saved(found, customers.set_locale(found, language=language, zone=zone, learned=learned))
+        return self._saved(found, customer.set_locale(found, language=language, zone=zone, learned=learned))
 
     # finding
 
@@ -722,7 +722,7 @@ class Customers(Service):
         >>> crm.customers.doubts(crm.customers.register(Person("Ana Reyes", born="1990")))
         ()
         """
-        return customers.doubts(self.unit.get(Customer, customer), at=self.unit.at)
+        return customer.doubts(self.unit.get(Customer, customer), at=self.unit.at)
 
     @verb
     def name_at(self, customer: Customer | str, at: datetime) -> str:
@@ -737,7 +737,7 @@ class Customers(Service):
         >>> crm.customers.name_at(crm.customers.rename(ana, "Ana Cruz"), ana.registered_at)
         'Ana Reyes'
         """
-        return customers.name_at(self.unit.get(Customer, customer), at)
+        return customer.name_at(self.unit.get(Customer, customer), at)
 
     @verb
     def facts_older_than(self, customer: Customer | str, moment: datetime) -> Mapping[str, Provenance]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from crmkit.domain.attributes import Attribute
-from crmkit.domain.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
-from crmkit.domain.lifecycles import LIFECYCLE, Facts, Lifecycle
-from crmkit.domain.relationship_types import TypeRules, declared
+from crmkit.domain.customers.attributes import Attribute
+from crmkit.domain.relationships.evidence import PURCHASES_AS_EVIDENCE, EvidenceRule
+from crmkit.domain.relationships.lifecycles import LIFECYCLE, Facts, Lifecycle
+from crmkit.domain.relationships.types import TypeRules, declared
 from crmkit.kernel.machine.migration import Versions
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from crmkit.domain import effort, frequency, gaps, interactions, tasks
-from crmkit.domain.customers import Customer
-from crmkit.domain.effort import NEW_FOR, EffortReport
-from crmkit.domain.frequency import CAPPED_WITHIN, CAPS, Frequency, FrequencyCap, Permission
-from crmkit.domain.gaps import Gap
-from crmkit.domain.interactions import (
+from crmkit.domain import tasks
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.interactions import effort, frequency, interaction
+from crmkit.domain.interactions.effort import NEW_FOR, EffortReport
+from crmkit.domain.interactions.frequency import CAPPED_WITHIN, CAPS, Frequency, FrequencyCap, Permission
+from crmkit.domain.interactions.interaction import (
     Announcement,
     Document,
     Interaction,
@@ -20,7 +20,9 @@ from crmkit.domain.interactions import (
     RequestStatus,
 )
 from crmkit.domain.purchases import Purchase
-from crmkit.domain.relationships import Relationship
+from crmkit.domain.relationships import gaps
+from crmkit.domain.relationships.gaps import Gap
+from crmkit.domain.relationships.relationship import Relationship
 from crmkit.domain.tasks import Task
 from crmkit.domain.words import BuyingStep, Channel, Contact, Direction, Mode, Purpose, Stance
 from crmkit.errors import Refusal
@@ -111,7 +113,7 @@ class Interactions(Service):
             u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
         )
         refuse_unless_allowed(u, whom, contact, ref, at=at)
-        change = interactions.converse(
+        change = interaction.converse(
             whom.id,
             contact,
             minutes=minutes,
@@ -176,7 +178,7 @@ class Interactions(Service):
             u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
         )
         refuse_unless_allowed(u, whom, contact, ref, at=at)
-        change = interactions.attempt(
+        change = interaction.attempt(
             whom.id,
             contact,
             outcome,
@@ -222,7 +224,7 @@ class Interactions(Service):
         ref = _about(u, whom, about)
         return _save(
             u,
-            interactions.find(whom, summary, about=ref, step=step, by=by, when=at, at=u.at, id=u.new_id(Interaction)),
+            interaction.find(whom, summary, about=ref, step=step, by=by, when=at, at=u.at, id=u.new_id(Interaction)),
         )
 
     @verb
@@ -266,7 +268,7 @@ class Interactions(Service):
         author = u.by if by is None else by
         return _save(
             u,
-            interactions.note(
+            interaction.note(
                 whom,
                 text,
                 by=author,
@@ -329,7 +331,7 @@ class Interactions(Service):
         """
         u = self.unit
         asked = u.act_on(Interaction, request)
-        interactions.check_open(asked)
+        interaction.check_open(asked)
         whom = u.get(Customer, asked.customer)
         contact = _contact(
             u,
@@ -343,7 +345,7 @@ class Interactions(Service):
             trait=trait,
         )
         refuse_unless_allowed(u, whom, contact, asked.about, at=at)
-        change = interactions.converse(
+        change = interaction.converse(
             whom.id,
             contact,
             minutes=minutes,
@@ -360,7 +362,7 @@ class Interactions(Service):
             id=u.new_id(Interaction),
         )
         made = _save(u, change)
-        u.save(interactions.answer(asked, made, at=u.at), at=made.at)
+        u.save(interaction.answer(asked, made, at=u.at), at=made.at)
         return made
 
     @verb
@@ -380,7 +382,7 @@ class Interactions(Service):
         1
         """
         u = self.unit
-        return u.save(interactions.attach(u.act_on(Interaction, interaction), document, at=u.at))
+        return u.save(interaction.attach(u.act_on(Interaction, interaction), document, at=u.at))
 
     @verb
     def get(self, interaction: Interaction | str) -> Interaction:
@@ -423,7 +425,7 @@ class Interactions(Service):
         where: list[Where | None] = [
             field("customer") == u.get(Customer, customer).id,
             None if kind is None else field("kind") == kind,
-            None if ref is None else field("about").has(interactions.about_key(ref)),
+            None if ref is None else field("about").has(interaction.about_key(ref)),
         ]
         return u.page(Interaction, everything(*where), order=("-at",), limit=limit, after=after)
 

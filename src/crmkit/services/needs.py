@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from crmkit.domain import needs
-from crmkit.domain.customers import Customer
-from crmkit.domain.interactions import Interaction
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.interactions.interaction import Interaction
 from crmkit.domain.needs import DeclineCause, Need, NeedKind, NeedStatus
 from crmkit.domain.purchases import Purchase
 from crmkit.errors import Refusal

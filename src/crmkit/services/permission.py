@@ -6,10 +6,10 @@ from datetime import datetime
 
 from crmkit.domain import consents
 from crmkit.domain.consents import Consent
-from crmkit.domain.customers import Customer
-from crmkit.domain.frequency import Objection, Permission
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.interactions.frequency import Objection, Permission
 from crmkit.domain.purchases import Purchase, PurchaseStatus
-from crmkit.domain.relationships import Relationship, check_contact
+from crmkit.domain.relationships.relationship import Relationship, check_contact
 from crmkit.domain.words import Contact, Direction, Purpose
 from crmkit.errors import Refusal
 from crmkit.kernel.ids import Ref

@@ -8,9 +8,9 @@ from datetime import datetime
 import attrs
 
 from crmkit.domain import purchases
-from crmkit.domain.customers import Customer
+from crmkit.domain.customers.customer import Customer
 from crmkit.domain.purchases import BuyingReason, Item, Purchase, Refund, RefundCause, Sale
-from crmkit.domain.relationships import Relationship
+from crmkit.domain.relationships.relationship import Relationship
 from crmkit.domain.words import Channel
 from crmkit.errors import Misuse
 from crmkit.kernel.frozen import FrozenDict

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crmkit.domain.evidence import Bought, Evidence, EvidenceKind
-from crmkit.domain.interactions import Interaction, InteractionRecorded, contact_of
+from crmkit.domain.interactions.interaction import Interaction, InteractionRecorded, contact_of
 from crmkit.domain.purchases import (
     Purchase,
     PurchaseCorrected,
@@ -16,7 +15,8 @@ from crmkit.domain.purchases import (
     net,
     refunded,
 )
-from crmkit.domain.satisfaction import Satisfaction, SatisfactionMeasured
+from crmkit.domain.relationships.evidence import Bought, Evidence, EvidenceKind
+from crmkit.domain.satisfaction.measurements import Satisfaction, SatisfactionMeasured
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.record import Event
 from crmkit.services import ties

@@ -10,17 +10,18 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from crmkit.domain import attention, consents, gaps, moves, proofs, relationships, strategies
-from crmkit.domain.attention import NEGLECTED_AFTER, Answer, Upcoming
+from crmkit.domain import consents
 from crmkit.domain.consents import Consent
-from crmkit.domain.customers import Customer
-from crmkit.domain.evidence import Evidence, EvidenceKind
-from crmkit.domain.gaps import Gap, Served
-from crmkit.domain.lifecycles import DissolutionCause, EndedBy, Facts, Fault, Lifecycle, Signal
-from crmkit.domain.moves import RelationshipWarned
-from crmkit.domain.relationship_types import TypeRules, rules_of
-from crmkit.domain.relationships import Origin, Relationship
-from crmkit.domain.strategies import Contradiction, Intention, Strategy
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.relationships import attention, gaps, moves, proofs, relationship, strategies
+from crmkit.domain.relationships.attention import NEGLECTED_AFTER, Answer, Upcoming
+from crmkit.domain.relationships.evidence import Evidence, EvidenceKind
+from crmkit.domain.relationships.gaps import Gap, Served
+from crmkit.domain.relationships.lifecycles import DissolutionCause, EndedBy, Facts, Fault, Lifecycle, Signal
+from crmkit.domain.relationships.moves import RelationshipWarned
+from crmkit.domain.relationships.relationship import Origin, Relationship
+from crmkit.domain.relationships.strategies import Contradiction, Intention, Strategy
+from crmkit.domain.relationships.types import TypeRules, rules_of
 from crmkit.domain.words import Channel, Purpose
 from crmkit.errors import Invalid, Refusal, redacted
 from crmkit.kernel.codec import encode
@@ -143,7 +144,7 @@ class Relationships(Service):
         rules = rules_of(declared.types, type)
         _refuse_second(u, whom.id, rules, community)
         return u.save(
-            relationships.begin(
+            relationship.begin(
                 whom.id,
                 rules,
                 id=u.new_id(Relationship),
@@ -174,7 +175,7 @@ class Relationships(Service):
         'nearby'
         """
         u = self.unit
-        return u.save(relationships.tell_origin(u.act_on(Relationship, tie), origin, note))
+        return u.save(relationship.tell_origin(u.act_on(Relationship, tie), origin, note))
 
     # reading
 
@@ -471,7 +472,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, rules = acting(u, tie)
-        relationships.check_type(
+        relationship.check_type(
             None, rules, owner=now.owner, community=now.community, known=known(u.get(Customer, now.customer))
         )
         log = () if own_purchase else u.find(Consent, field("customer") == now.customer)
@@ -526,7 +527,7 @@ class Relationships(Service):
         shown = (Evidence(each) if isinstance(each, str) else each for each in evidence)
         noted = u.save(proofs.note_evidence(now, *shown, at=u.at))
         return u.save(
-            relationships.change_type(
+            relationship.change_type(
                 noted, rules, owner=owner, community=community, cadence=cadence, known=known(whom), at=u.at
             )
         )
@@ -550,7 +551,7 @@ class Relationships(Service):
         u = self.unit
         u.need_reason()
         now, rules = acting(u, tie)
-        return u.save(relationships.hand_over(now, rules, to, at=u.at))
+        return u.save(relationship.hand_over(now, rules, to, at=u.at))
 
     @verb
     def agree_cadence(self, tie: Relationship | str, cadence: timedelta | None, *, reason: str = "") -> Relationship:
@@ -571,7 +572,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, rules = acting(u, tie)
-        return u.save(relationships.agree_cadence(now, rules, cadence))
+        return u.save(relationship.agree_cadence(now, rules, cadence))
 
     # helping oneself, and each other
 
@@ -650,7 +651,7 @@ class Relationships(Service):
             Invalid: a condition of the strategy names no field of a customer.
 
         >>> from crmkit import CRM, Person
-        >>> from crmkit.domain.strategies import Intention, Strategy
+        >>> from crmkit.domain.relationships.strategies import Intention, Strategy
         >>> crm = CRM.open("memory://")
         >>> ana = crm.customers.register(Person("Ana Reyes"))
         >>> strategy = Strategy("2026", [Intention(name="everybody", type="self-service", channels=["portal"])])
@@ -676,7 +677,7 @@ class Relationships(Service):
             Invalid: a condition of the strategy names no field of a customer.
 
         >>> from crmkit import CRM, Person
-        >>> from crmkit.domain.strategies import Intention, Strategy
+        >>> from crmkit.domain.relationships.strategies import Intention, Strategy
         >>> crm = CRM.open("memory://")
         >>> tie = crm.relationships.begin(crm.customers.register(Person("Ana Reyes")), "transactional")
         >>> strategy = Strategy("2026", [Intention(name="everybody", type="self-service")])

@@ -7,14 +7,22 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from crmkit.domain import health, satisfaction
-from crmkit.domain.customers import Customer
-from crmkit.domain.health import HEALTH_RULES, UNATTENDED_AFTER, Health, HealthRules, Level, Risk, Unattended
-from crmkit.domain.interactions import Interaction, InteractionKind, RequestStatus
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.interactions.interaction import Interaction, InteractionKind, RequestStatus
 from crmkit.domain.purchases import Purchase
-from crmkit.domain.relationships import Relationship
-from crmkit.domain.satisfaction import WINDOW, Scale, Source, StepScore, Trend
-from crmkit.domain.satisfaction import Satisfaction as Measurement
+from crmkit.domain.relationships.relationship import Relationship
+from crmkit.domain.satisfaction import health, measurements
+from crmkit.domain.satisfaction.health import (
+    HEALTH_RULES,
+    UNATTENDED_AFTER,
+    Health,
+    HealthRules,
+    Level,
+    Risk,
+    Unattended,
+)
+from crmkit.domain.satisfaction.measurements import WINDOW, Scale, Source, StepScore, Trend
+from crmkit.domain.satisfaction.measurements import Satisfaction as Measurement
 from crmkit.domain.words import BuyingStep, Mode
 from crmkit.errors import Refusal
 from crmkit.kernel.query import Where, everything, field
@@ -85,7 +93,7 @@ class Satisfaction(Service):
         whom = u.get(Customer, customer).id
         asked_at = None if interaction is None else _own(whom, u.get(Interaction, interaction))
         tie = None if relationship is None else _own(whom, u.get(Relationship, relationship))
-        change = satisfaction.measure(
+        change = measurements.measure(
             whom,
             step,
             answer,
@@ -156,7 +164,7 @@ class Satisfaction(Service):
         [('use', 90)]
         """
         u = self.unit
-        return satisfaction.by_step(_measured(u, customer, relationship, within), within=within, at=u.at)
+        return measurements.by_step(_measured(u, customer, relationship, within), within=within, at=u.at)
 
     @verb
     def trend(
@@ -186,7 +194,7 @@ class Satisfaction(Service):
         """
         u = self.unit
         found = _measured(u, customer, relationship, within)
-        return satisfaction.trend([m for m in found if step in (None, m.step)], within=within, at=u.at)
+        return measurements.trend([m for m in found if step in (None, m.step)], within=within, at=u.at)
 
     @verb
     def health(

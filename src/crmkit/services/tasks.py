@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from crmkit.domain import tasks
-from crmkit.domain.customers import Customer
+from crmkit.domain.customers.customer import Customer
 from crmkit.domain.tasks import Task, TaskKind, TaskStatus
 from crmkit.kernel.query import Where, everything, field
 from crmkit.services.unit import Listed, Service, verb

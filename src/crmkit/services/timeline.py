@@ -8,8 +8,11 @@ from typing import Any
 
 from attrs import frozen
 
-from crmkit.domain import consents, interactions, moves, needs, proofs, purchases, relationships, satisfaction, tasks
-from crmkit.domain.customers import Customer
+from crmkit.domain import consents, needs, purchases, tasks
+from crmkit.domain.customers.customer import Customer
+from crmkit.domain.interactions import interaction
+from crmkit.domain.relationships import moves, proofs, relationship
+from crmkit.domain.satisfaction import measurements
 from crmkit.errors import Misuse
 from crmkit.kernel.codec import Told, decode_event
 from crmkit.kernel.ids import Ref
@@ -274,7 +277,7 @@ def _spelled(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _contact(event: interactions.InteractionRecorded) -> str:
+def _contact(event: interaction.InteractionRecorded) -> str:
     if event.channel is None:
         return _spelled(str(event.kind))
     what = _spelled(str(event.channel))
@@ -284,7 +287,7 @@ def _contact(event: interactions.InteractionRecorded) -> str:
     return f"{what}, {event.direction}, {event.stance}{asked}"
 
 
-def _score(event: satisfaction.SatisfactionMeasured) -> str:
+def _score(event: measurements.SatisfactionMeasured) -> str:
     return f"Satisfaction with {_spelled(str(event.step)).lower()}: {event.score} of 100"
 
 
@@ -294,9 +297,9 @@ def _shown(event: proofs.PurchaseNoted) -> str:
 
 
 TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
-    relationships.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
-    relationships.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
-    relationships.HandedOver: lambda event: f"Handed over to {event.owner or 'nobody'}",
+    relationship.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
+    relationship.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
+    relationship.HandedOver: lambda event: f"Handed over to {event.owner or 'nobody'}",
     moves.RelationshipAdvanced: lambda event: f"Moved from {event.source} to {event.stage}",
     moves.RelationshipWarned: lambda event: f"Warned: no sign of life in {event.stage}",
     moves.RelationshipDissolved: lambda event: f"Relationship ended: {event.cause or 'no cause given'}",
@@ -307,12 +310,12 @@ TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
     consents.ConsentRecorded: lambda event: (
         f"Consent {_spelled(str(event.status)).lower()}: {event.purpose or 'any contact'}"
     ),
-    interactions.InteractionRecorded: _contact,
+    interaction.InteractionRecorded: _contact,
     purchases.PurchaseRecorded: lambda event: f"Bought for {event.total}",
     purchases.PurchaseRefunded: lambda event: f"Refunded {event.refunds[-1].amount}",
     purchases.PurchaseCorrected: lambda event: f"Purchase corrected, {event.total} instead of {event.before.total}",
     needs.NeedDeclined: lambda event: f"Need declined: {_spelled(str(event.cause)).lower()}",
-    satisfaction.SatisfactionMeasured: _score,
+    measurements.SatisfactionMeasured: _score,
     tasks.TaskPlanned: lambda event: f"{_spelled(str(event.kind))} planned for {event.due:%Y-%m-%d}",
 }
 """How the title of an event is made; all others are called by their names."""

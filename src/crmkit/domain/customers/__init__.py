@@ -1,0 +1,1 @@
+"""Customers: who the company deals with, and everything known about them."""

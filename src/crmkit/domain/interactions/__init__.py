@@ -1,0 +1,1 @@
+"""Interactions: contacts, attempts, findings and notes, and what follows from their number."""

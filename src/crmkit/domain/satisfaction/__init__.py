@@ -1,0 +1,1 @@
+"""Satisfaction: how content customers are, step by step, and what follows for the relationship."""
