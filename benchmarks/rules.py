@@ -20,7 +20,7 @@ from statemachine import State, StateMachine
 from transitions import Machine as Transitions
 
 from crmkit import LIFECYCLE, Machine, Signal, Stage, change, edge, need
-from crmkit.domain.relationships import moves, relationship
+from crmkit.domain.relationships import moves, relationship as relationships
 from crmkit.domain.relationships.evidence import EvidenceKind, Tally
 from crmkit.domain.relationships.types import LONG_TERM
 from crmkit.kernel.frozen import FrozenDict
@@ -106,8 +106,8 @@ def bytes_each(make: Callable[[], object], number: int = 2_000) -> float:
 
 def main() -> None:
     """Print moves as times and ratios, and what an entity takes of memory."""
-    known = relationship.Known(named=True, traits=frozenset())
-    begun = relationship.begin("cus_1", LONG_TERM, id="rel_1", machine=LIFECYCLE, known=known, at=AT).record
+    known = relationships.Known(named=True, traits=frozenset())
+    begun = relationships.begin("cus_1", LONG_TERM, id="rel_1", machine=LIFECYCLE, known=known, at=AT).record
     shown = {
         k: Tally(count=6, last=AT)
         for k in (EvidenceKind.TRIAL_PASSED, EvidenceKind.VALUE_UNDERSTOOD, EvidenceKind.PURCHASE)

@@ -18,9 +18,10 @@ PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def drawn() -> dict[Path, str]:
     """Draw every drawing: its text by its path."""
+    tutorial = DOCS / "tutorial"
     return {
         DOCS / "explanation" / "relationship-lifecycle.svg": to_svg(LIFECYCLE),
-        DOCS / "tutorial" / "subscription.svg": drawn_on(DOCS / "tutorial" / "a-lifecycle-of-your-own.md", "subscription.svg"),
+        tutorial / "subscription.svg": drawn_on(tutorial / "a-lifecycle-of-your-own.md", "subscription.svg"),
     }
 
 
@@ -39,4 +40,4 @@ def drawn_on(page: Path, name: str) -> str:
 if __name__ == "__main__":
     for path, text in drawn().items():
         path.write_text(text, encoding="utf-8")
-        print(path.relative_to(DOCS.parent))
+        print(path.relative_to(DOCS.parent))  # noqa: T201

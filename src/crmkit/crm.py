@@ -357,8 +357,9 @@ class CRM(Services):
         >>> crm = CRM.open("memory://", clock=clock)
         >>> tie = crm.relationships.begin(crm.customers.register(Person("Ana Reyes")), "transactional")
         >>> _ = clock.advance(timedelta(days=400))
-        >>> crm.run_due()
-        Swept(moved=1, warned=1, next=None)
+        >>> swept = crm.run_due()
+        >>> swept.moved, swept.warned
+        (1, 1)
         >>> str(crm.relationships.get(tie).stage)
         'dissolution'
         """

@@ -267,20 +267,20 @@ BAD_EMAILS = [
 
 
 @pytest.mark.parametrize(
-    ("address", "rule"), [(a, r) for *_, a, r in BAD_EMAILS], ids=[f"{n}-{w}" for n, w, *_ in BAD_EMAILS]
+    ("given", "rule"), [(a, r) for *_, a, r in BAD_EMAILS], ids=[f"{n}-{w}" for n, w, *_ in BAD_EMAILS]
 )
-def test_no_email(crm: CRM, address: str, rule: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_email(crm: CRM, given: str, rule: str, caplog: pytest.LogCaptureFixture) -> None:
     """What is no single plain address is no contact point, however it gets in, and no question."""
     with pytest.raises(Invalid) as caught:
-        ContactPoint(Means.EMAIL, address)
+        ContactPoint(Means.EMAIL, given)
     assert (caught.value.field, caught.value.rule) == ("ContactPoint.address", rule)
     known = crm.customers.add_contact("ana", ContactPoint(Means.EMAIL, "ana@example.com")).contacts[0].id
     for enter in (
-        lambda: crm.customers.register(Person("Ben"), email=address),
-        lambda: crm.customers.change_contact("ana", known, address=address),
+        lambda: crm.customers.register(Person("Ben"), email=given),
+        lambda: crm.customers.change_contact("ana", known, address=given),
     ):
         refuses(crm, enter, hidden=MARK, caplog=caplog, field="ContactPoint.address", rule=rule)
-    refuses(crm, lambda: crm.customers.by_email(address), hidden=MARK, caplog=caplog, field="email", rule=rule)
+    refuses(crm, lambda: crm.customers.by_email(given), hidden=MARK, caplog=caplog, field="email", rule=rule)
 
 
 KEPT_EMAILS = [
@@ -290,20 +290,20 @@ KEPT_EMAILS = [
 ]
 
 
-@pytest.mark.parametrize(("address", "spelled"), [k[1:] for k in KEPT_EMAILS], ids=[k[0] for k in KEPT_EMAILS])
-def test_emails_are_kept_and_found(tmp_path: Path, clock: VirtualClock, address: str, spelled: str) -> None:
+@pytest.mark.parametrize(("given", "spelled"), [k[1:] for k in KEPT_EMAILS], ids=[k[0] for k in KEPT_EMAILS])
+def test_emails_are_kept_and_found(tmp_path: Path, clock: VirtualClock, given: str, spelled: str) -> None:
     """An address is kept to the byte and found by its key; two customers may have it."""
     url = f"sqlite:///{tmp_path}/kept.db"
     with CRM.open(url, clock=clock, durability="normal") as crm:
-        crm.customers.register(Person("Ana"), id="ana", email=address)
+        crm.customers.register(Person("Ana"), id="ana", email=given)
         crm.customers.register(Person("Ben"), id="ben", email=spelled)
     for again in (CRM.open(url, clock=clock, durability="normal"), CRM.open("memory://", clock=clock)):
         if again.customers.count() == 0:
-            again.customers.register(Person("Ana"), id="ana", email=address)
+            again.customers.register(Person("Ana"), id="ana", email=given)
             again.customers.register(Person("Ben"), id="ben", email=spelled)
-        assert again.customers.get("ana").contacts[0].address.encode() == address.encode()
+        assert again.customers.get("ana").contacts[0].address.encode() == given.encode()
         assert [c.id for c in again.customers.by_email(spelled)] == ["ana", "ben"]
-        assert [c.id for c in again.customers.by_email(address)] == ["ana", "ben"]
+        assert [c.id for c in again.customers.by_email(given)] == ["ana", "ben"]
         again.close()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from crmkit.domain.customers import customer, households, profile, reach
+from crmkit.domain.customers import customer as customers
+from crmkit.domain.customers import households, profile, reach
 from crmkit.domain.customers.contact_points import ContactPoint, ContactPurpose
 from crmkit.domain.customers.customer import Customer
 from crmkit.domain.customers.facts import Dependant, Fact, Identifier, Provenance, SourceKind, all_of
@@ -96,7 +97,7 @@ class Customers(Service):
             *all_of("contacts", contacts, ContactPoint),
         ]
         learned = self._learned(source, detail)
-        draft = customer.register(
+        draft = customers.register(
             party,
             id=own,
             learned=learned,
@@ -120,7 +121,7 @@ class Customers(Service):
 
     @staticmethod
     def _same(there: Customer, draft: Customer) -> Customer:
-        if other := customer.differences(there, draft):
+        if other := customers.differences(there, draft):
             reasons = [f"it is registered, and what is given differs in {', '.join(other)}"]
             raise Refusal(f"customer {there.id}", "customer.exists", reasons, ["get", "rename", "correct", "note"])
         return there
@@ -152,7 +153,7 @@ class Customers(Service):
         found = u.act_on(Customer, customer)
         if isinstance(party, Household) and party.members:
             households.check_members(party, u.get_many(Customer, party.members))
-        return u.save(customer.reveal(found, party, learned=self._learned(source, detail)))
+        return u.save(customers.reveal(found, party, learned=self._learned(source, detail)))
 
     # names and other facts about the party
 
@@ -195,7 +196,7 @@ class Customers(Service):
         ('Ana Cruz', 'Ana Reyes', 1)
         """
         found, learned = self.unit.act_on(Customer, customer), self._learned(source, detail)
-        change = customer.rename(found, name, given=given, family=family, other=other, as_of=as_of, learned=learned)
+        change = customers.rename(found, name, given=given, family=family, other=other, as_of=as_of, learned=learned)
         return self._saved(found, change)
 
     @verb
@@ -225,7 +226,7 @@ class Customers(Service):
         'Dr'
         """
         found = self.unit.act_on(Customer, customer)
-        return self._saved(found, customer.correct(found, facts, learned=self._learned(source, detail)))
+        return self._saved(found, customers.correct(found, facts, learned=self._learned(source, detail)))
 
     @verb
     def add_member(
@@ -543,7 +544,7 @@ class Customers(Service):
         'Asia/Manila'
         """
         found, learned = self.unit.act_on(Customer, customer), self._learned(source, detail)
-        return self._saved(found, customer.set_locale(found, language=language, zone=zone, learned=learned))
+        return self._saved(found, customers.set_locale(found, language=language, zone=zone, learned=learned))
 
     # finding
 
@@ -722,7 +723,7 @@ class Customers(Service):
         >>> crm.customers.doubts(crm.customers.register(Person("Ana Reyes", born="1990")))
         ()
         """
-        return customer.doubts(self.unit.get(Customer, customer), at=self.unit.at)
+        return customers.doubts(self.unit.get(Customer, customer), at=self.unit.at)
 
     @verb
     def name_at(self, customer: Customer | str, at: datetime) -> str:
@@ -737,7 +738,7 @@ class Customers(Service):
         >>> crm.customers.name_at(crm.customers.rename(ana, "Ana Cruz"), ana.registered_at)
         'Ana Reyes'
         """
-        return customer.name_at(self.unit.get(Customer, customer), at)
+        return customers.name_at(self.unit.get(Customer, customer), at)
 
     @verb
     def facts_older_than(self, customer: Customer | str, moment: datetime) -> Mapping[str, Provenance]:

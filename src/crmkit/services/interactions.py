@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from crmkit.domain import tasks
 from crmkit.domain.customers.customer import Customer
-from crmkit.domain.interactions import effort, frequency, interaction
+from crmkit.domain.interactions import effort, frequency
+from crmkit.domain.interactions import interaction as interactions
 from crmkit.domain.interactions.effort import NEW_FOR, EffortReport
 from crmkit.domain.interactions.frequency import CAPPED_WITHIN, CAPS, Frequency, FrequencyCap, Permission
 from crmkit.domain.interactions.interaction import (
@@ -113,7 +114,7 @@ class Interactions(Service):
             u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
         )
         refuse_unless_allowed(u, whom, contact, ref, at=at)
-        change = interaction.converse(
+        change = interactions.converse(
             whom.id,
             contact,
             minutes=minutes,
@@ -178,7 +179,7 @@ class Interactions(Service):
             u, channel, direction, stance=stance, mode=mode, purpose=purpose, by=by, about=ref, trait=trait
         )
         refuse_unless_allowed(u, whom, contact, ref, at=at)
-        change = interaction.attempt(
+        change = interactions.attempt(
             whom.id,
             contact,
             outcome,
@@ -224,7 +225,7 @@ class Interactions(Service):
         ref = _about(u, whom, about)
         return _save(
             u,
-            interaction.find(whom, summary, about=ref, step=step, by=by, when=at, at=u.at, id=u.new_id(Interaction)),
+            interactions.find(whom, summary, about=ref, step=step, by=by, when=at, at=u.at, id=u.new_id(Interaction)),
         )
 
     @verb
@@ -268,7 +269,7 @@ class Interactions(Service):
         author = u.by if by is None else by
         return _save(
             u,
-            interaction.note(
+            interactions.note(
                 whom,
                 text,
                 by=author,
@@ -331,7 +332,7 @@ class Interactions(Service):
         """
         u = self.unit
         asked = u.act_on(Interaction, request)
-        interaction.check_open(asked)
+        interactions.check_open(asked)
         whom = u.get(Customer, asked.customer)
         contact = _contact(
             u,
@@ -345,7 +346,7 @@ class Interactions(Service):
             trait=trait,
         )
         refuse_unless_allowed(u, whom, contact, asked.about, at=at)
-        change = interaction.converse(
+        change = interactions.converse(
             whom.id,
             contact,
             minutes=minutes,
@@ -362,7 +363,7 @@ class Interactions(Service):
             id=u.new_id(Interaction),
         )
         made = _save(u, change)
-        u.save(interaction.answer(asked, made, at=u.at), at=made.at)
+        u.save(interactions.answer(asked, made, at=u.at), at=made.at)
         return made
 
     @verb
@@ -382,7 +383,7 @@ class Interactions(Service):
         1
         """
         u = self.unit
-        return u.save(interaction.attach(u.act_on(Interaction, interaction), document, at=u.at))
+        return u.save(interactions.attach(u.act_on(Interaction, interaction), document, at=u.at))
 
     @verb
     def get(self, interaction: Interaction | str) -> Interaction:
@@ -425,7 +426,7 @@ class Interactions(Service):
         where: list[Where | None] = [
             field("customer") == u.get(Customer, customer).id,
             None if kind is None else field("kind") == kind,
-            None if ref is None else field("about").has(interaction.about_key(ref)),
+            None if ref is None else field("about").has(interactions.about_key(ref)),
         ]
         return u.page(Interaction, everything(*where), order=("-at",), limit=limit, after=after)
 

@@ -13,7 +13,8 @@ import attrs
 from crmkit.domain import consents
 from crmkit.domain.consents import Consent
 from crmkit.domain.customers.customer import Customer
-from crmkit.domain.relationships import attention, gaps, moves, proofs, relationship, strategies
+from crmkit.domain.relationships import attention, gaps, moves, proofs, strategies
+from crmkit.domain.relationships import relationship as relationships
 from crmkit.domain.relationships.attention import NEGLECTED_AFTER, Answer, Upcoming
 from crmkit.domain.relationships.evidence import Evidence, EvidenceKind
 from crmkit.domain.relationships.gaps import Gap, Served
@@ -144,7 +145,7 @@ class Relationships(Service):
         rules = rules_of(declared.types, type)
         _refuse_second(u, whom.id, rules, community)
         return u.save(
-            relationship.begin(
+            relationships.begin(
                 whom.id,
                 rules,
                 id=u.new_id(Relationship),
@@ -175,7 +176,7 @@ class Relationships(Service):
         'nearby'
         """
         u = self.unit
-        return u.save(relationship.tell_origin(u.act_on(Relationship, tie), origin, note))
+        return u.save(relationships.tell_origin(u.act_on(Relationship, tie), origin, note))
 
     # reading
 
@@ -472,7 +473,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, rules = acting(u, tie)
-        relationship.check_type(
+        relationships.check_type(
             None, rules, owner=now.owner, community=now.community, known=known(u.get(Customer, now.customer))
         )
         log = () if own_purchase else u.find(Consent, field("customer") == now.customer)
@@ -527,7 +528,7 @@ class Relationships(Service):
         shown = (Evidence(each) if isinstance(each, str) else each for each in evidence)
         noted = u.save(proofs.note_evidence(now, *shown, at=u.at))
         return u.save(
-            relationship.change_type(
+            relationships.change_type(
                 noted, rules, owner=owner, community=community, cadence=cadence, known=known(whom), at=u.at
             )
         )
@@ -551,7 +552,7 @@ class Relationships(Service):
         u = self.unit
         u.need_reason()
         now, rules = acting(u, tie)
-        return u.save(relationship.hand_over(now, rules, to, at=u.at))
+        return u.save(relationships.hand_over(now, rules, to, at=u.at))
 
     @verb
     def agree_cadence(self, tie: Relationship | str, cadence: timedelta | None, *, reason: str = "") -> Relationship:
@@ -572,7 +573,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, rules = acting(u, tie)
-        return u.save(relationship.agree_cadence(now, rules, cadence))
+        return u.save(relationships.agree_cadence(now, rules, cadence))
 
     # helping oneself, and each other
 

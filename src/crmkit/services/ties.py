@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from crmkit.domain.customers.customer import Customer
-from crmkit.domain.relationships import moves, proofs, relationship
+from crmkit.domain.relationships import moves, proofs
+from crmkit.domain.relationships import relationship as relationships
 from crmkit.domain.relationships.evidence import Bought, Evidence
 from crmkit.domain.relationships.lifecycles import Facts, Signal
 from crmkit.domain.relationships.relationship import Known, Relationship
@@ -64,7 +65,7 @@ def note_contact(u: Unit, customer: str, contact: Contact, *, at: datetime) -> N
     for tie in _lasting(u, customer):
         now, _ = caught_up(u, tie, until=min(at, u.at))
         if now.ended is None:
-            u.save(relationship.note_contact(now, rules_for(u, now), contact, at=at), at=at)
+            u.save(relationships.note_contact(now, rules_for(u, now), contact, at=at), at=at)
 
 
 def note_evidence(u: Unit, customer: str, *evidence: Evidence, at: datetime) -> None:

@@ -10,8 +10,9 @@ from attrs import frozen
 
 from crmkit.domain import consents, needs, purchases, tasks
 from crmkit.domain.customers.customer import Customer
-from crmkit.domain.interactions import interaction
-from crmkit.domain.relationships import moves, proofs, relationship
+from crmkit.domain.interactions import interaction as interactions
+from crmkit.domain.relationships import moves, proofs
+from crmkit.domain.relationships import relationship as relationships
 from crmkit.domain.satisfaction import measurements
 from crmkit.errors import Misuse
 from crmkit.kernel.codec import Told, decode_event
@@ -277,7 +278,7 @@ def _spelled(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _contact(event: interaction.InteractionRecorded) -> str:
+def _contact(event: interactions.InteractionRecorded) -> str:
     if event.channel is None:
         return _spelled(str(event.kind))
     what = _spelled(str(event.channel))
@@ -297,9 +298,9 @@ def _shown(event: proofs.PurchaseNoted) -> str:
 
 
 TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
-    relationship.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
-    relationship.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
-    relationship.HandedOver: lambda event: f"Handed over to {event.owner or 'nobody'}",
+    relationships.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
+    relationships.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
+    relationships.HandedOver: lambda event: f"Handed over to {event.owner or 'nobody'}",
     moves.RelationshipAdvanced: lambda event: f"Moved from {event.source} to {event.stage}",
     moves.RelationshipWarned: lambda event: f"Warned: no sign of life in {event.stage}",
     moves.RelationshipDissolved: lambda event: f"Relationship ended: {event.cause or 'no cause given'}",
@@ -310,7 +311,7 @@ TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
     consents.ConsentRecorded: lambda event: (
         f"Consent {_spelled(str(event.status)).lower()}: {event.purpose or 'any contact'}"
     ),
-    interaction.InteractionRecorded: _contact,
+    interactions.InteractionRecorded: _contact,
     purchases.PurchaseRecorded: lambda event: f"Bought for {event.total}",
     purchases.PurchaseRefunded: lambda event: f"Refunded {event.refunds[-1].amount}",
     purchases.PurchaseCorrected: lambda event: f"Purchase corrected, {event.total} instead of {event.before.total}",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.domain.customers import customer
+from crmkit.domain.customers import customer as customers
 from crmkit.domain.customers.attributes import Attribute, declared
 from crmkit.domain.customers.contact_points import ContactPoint
 from crmkit.domain.customers.customer import Customer, CustomerRegistered, CustomerRenamed, LocaleChanged, PartyChanged
@@ -25,7 +25,7 @@ LATER = Provenance(at=DAY + timedelta(days=9), by="rep-mia", source="call", deta
 
 def ana(**more: Any) -> Customer:
     """Ana Reyes, as registered at the trade fair."""
-    return customer.register(Person("Ana Reyes", born="1990-05-01"), id="cus_1", learned=TOLD, **more).record
+    return customers.register(Person("Ana Reyes", born="1990-05-01"), id="cus_1", learned=TOLD, **more).record
 
 
 # registration
@@ -34,7 +34,7 @@ def ana(**more: Any) -> Customer:
 def test_a_registration_tells_all_that_was_said_in_one_event() -> None:
     """The event's fields are the record's, and what follows from the party is set beside."""
     contact = ContactPoint(Means.EMAIL, "ana@example.com", id="ctp_1")
-    made = customer.register(
+    made = customers.register(
         Person("Ana Reyes"),
         id="cus_1",
         learned=TOLD,
@@ -76,10 +76,10 @@ def test_a_registration_tells_all_that_was_said_in_one_event() -> None:
 def test_an_anonymous_buyer_has_no_name_and_needs_no_attributes() -> None:
     """Nobody in particular is a customer too, and is not asked for what the host requires of the others."""
     known = declared([Attribute("region", str, required=True)])
-    buyer = customer.register(None, id="cus_2", learned=TOLD, known=known).record
+    buyer = customers.register(None, id="cus_2", learned=TOLD, known=known).record
     assert (buyer.is_anonymous, buyer.kind, buyer.name, buyer.sort_name) == (True, "anonymous", "", "")
     with pytest.raises(Invalid) as error:
-        customer.register(Person("Ana"), id="cus_3", learned=TOLD, known=known)
+        customers.register(Person("Ana"), id="cus_3", learned=TOLD, known=known)
     assert (error.value.field, error.value.rule) == ("attributes.region", "required")
 
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_is_refused_at_registration(more: dict[str, Any], field: 
 def test_only_a_party_can_become_a_customer(party: Any) -> None:
     """A bare name could be a person's or a company's; it is refused."""
     with pytest.raises(Invalid) as error:
-        customer.register(party, id="cus_1", learned=TOLD)
+        customers.register(party, id="cus_1", learned=TOLD)
     assert (error.value.field, error.value.rule) == ("CustomerRegistered.party", "type")
 
 
@@ -124,7 +124,7 @@ def test_only_a_party_can_become_a_customer(party: Any) -> None:
 def test_ids_that_cannot_be_are_refused(id: Any) -> None:  # noqa: A002 - the field's own word
     """The rule for ids of the host's own is that for all ids."""
     with pytest.raises(Invalid) as error:
-        customer.register(Person("Ana"), id=id, learned=TOLD)
+        customers.register(Person("Ana"), id=id, learned=TOLD)
     assert error.value.rule == "identifier"
 
 
@@ -153,10 +153,10 @@ def test_nobody_is_born_tomorrow(born: str, zone: str, possible: bool) -> None: 
     """A birthday that is still to come in the customer's zone is refused, as far as it is known."""
     made = Person("Ana", born=born)
     if possible:
-        assert customer.register(made, id="cus_1", learned=TOLD, zone=zone).record.party == made
+        assert customers.register(made, id="cus_1", learned=TOLD, zone=zone).record.party == made
         return
     with pytest.raises(Invalid) as error:
-        customer.register(made, id="cus_1", learned=TOLD, zone=zone)
+        customers.register(made, id="cus_1", learned=TOLD, zone=zone)
     assert (error.value.field, error.value.rule) == ("Person.born", "future")
 
 
@@ -164,9 +164,9 @@ def test_the_day_is_the_customers_own() -> None:
     """At ten in the evening UTC it is tomorrow in Kiritimati, and a child may be born there."""
     late = Provenance(at=DAY.replace(hour=22), by="rep-lito")
     born = Person("Tia", born="2026-03-02")
-    assert customer.register(born, id="c", learned=late, zone="Pacific/Kiritimati").record.party == born
+    assert customers.register(born, id="c", learned=late, zone="Pacific/Kiritimati").record.party == born
     with pytest.raises(Invalid):
-        customer.register(born, id="c", learned=late)
+        customers.register(born, id="c", learned=late)
 
 
 # revealing, renaming, correcting
@@ -174,27 +174,27 @@ def test_the_day_is_the_customers_own() -> None:
 
 def test_an_anonymous_customer_can_be_revealed_once() -> None:
     """Who was nobody becomes somebody, with the provenance of that moment; somebody stays who he is."""
-    buyer = customer.register(None, id="cus_2", learned=TOLD).record
-    done = customer.reveal(buyer, Organisation("Acme", legal_form="GmbH"), learned=LATER)
+    buyer = customers.register(None, id="cus_2", learned=TOLD).record
+    done = customers.reveal(buyer, Organisation("Acme", legal_form="GmbH"), learned=LATER)
     assert isinstance(done.event, PartyChanged)
     assert done.event.facts == ("party.name", "party.legal_form")
     assert (done.record.kind, done.record.sort_name, done.record.version) == ("organisation", "acme", 2)
     assert provenance(done.record, "party.legal_form") == LATER
     with pytest.raises(Refusal) as error:
-        customer.reveal(done.record, Person("Ana"), learned=LATER)
+        customers.reveal(done.record, Person("Ana"), learned=LATER)
     assert (error.value.rule, error.value.instead) == ("customer.known", ("rename", "correct"))
     with pytest.raises(Invalid) as future:
-        customer.reveal(buyer, Person("Ana", born="2027"), learned=LATER)
+        customers.reveal(buyer, Person("Ana", born="2027"), learned=LATER)
     assert future.value.rule == "future"
 
 
 def test_renaming_keeps_the_earlier_names_with_from_and_until() -> None:
     """Each former name ends where the next begins, the first begins at the registration."""
-    once = customer.rename(ana(), "Ana Cruz", family="Cruz", learned=LATER)
+    once = customers.rename(ana(), "Ana Cruz", family="Cruz", learned=LATER)
     assert once is not None
     assert isinstance(once.event, CustomerRenamed)
     last = Provenance(at=LATER.at + timedelta(days=5), by="web")
-    twice = customer.rename(once.record, "Ana Diaz", as_of=LATER.at + timedelta(days=2), learned=last)
+    twice = customers.rename(once.record, "Ana Diaz", as_of=LATER.at + timedelta(days=2), learned=last)
     assert twice is not None
     names = [(f.name, f.valid_from, f.valid_until) for f in twice.record.former_names]
     assert names == [
@@ -204,52 +204,52 @@ def test_renaming_keeps_the_earlier_names_with_from_and_until() -> None:
     assert twice.record.party == Person("Ana Diaz", born="1990-05-01")
     assert provenance(once.record, "party.family") == LATER
     assert dict(twice.record.learned) == {"party.name": last}
-    told = [(customer.name_at(twice.record, at)) for at in (DAY - timedelta(days=1), DAY, LATER.at, last.at)]
+    told = [(customers.name_at(twice.record, at)) for at in (DAY - timedelta(days=1), DAY, LATER.at, last.at)]
     assert told == ["Ana Reyes", "Ana Reyes", "Ana Cruz", "Ana Diaz"]
-    assert [k for n, k in customer.search_keys(twice.record) if n == "name"] == [
+    assert [k for n, k in customers.search_keys(twice.record) if n == "name"] == [
         "ana diaz", "diaz", "ana reyes", "reyes", "ana cruz", "cruz",
     ]  # fmt: skip
 
 
 def test_the_same_name_changes_nothing_and_new_parts_of_it_are_a_correction() -> None:
     """There is no history without another name, and parts that are known already do not get lost."""
-    assert customer.rename(ana(), "Ana Reyes", learned=LATER) is None
-    told = customer.rename(ana(), "Ana Reyes", family="Reyes", learned=LATER)
+    assert customers.rename(ana(), "Ana Reyes", learned=LATER) is None
+    told = customers.rename(ana(), "Ana Reyes", family="Reyes", learned=LATER)
     assert told is not None
     assert isinstance(told.event, PartyChanged)
     assert (told.record.former_names, told.record.sort_name) == ((), "reyes")
-    assert customer.rename(told.record, "Ana Reyes", learned=LATER) is None
+    assert customers.rename(told.record, "Ana Reyes", learned=LATER) is None
 
 
 @pytest.mark.parametrize("as_of", [DAY - timedelta.resolution, LATER.at + timedelta.resolution])
 def test_a_name_cannot_end_before_it_began_or_after_now(as_of: datetime) -> None:
     """Names follow each other, and what is to come is not recorded."""
     with pytest.raises(Invalid) as error:
-        customer.rename(ana(), "Ana Cruz", as_of=as_of, learned=LATER)
+        customers.rename(ana(), "Ana Cruz", as_of=as_of, learned=LATER)
     assert error.value.rule == "out-of-order"
 
 
 def test_only_people_have_parts_of_names() -> None:
     """An organisation is renamed, but has no family name; a renamed one keeps its other facts."""
-    acme = customer.register(Organisation("Acme", legal_form="GmbH"), id="cus_1", learned=TOLD).record
-    renamed = customer.rename(acme, "Apex", learned=LATER)
+    acme = customers.register(Organisation("Acme", legal_form="GmbH"), id="cus_1", learned=TOLD).record
+    renamed = customers.rename(acme, "Apex", learned=LATER)
     assert renamed is not None
     assert renamed.record.party == Organisation("Apex", legal_form="GmbH")
     with pytest.raises(Invalid) as error:
-        customer.rename(acme, "Apex", family="Apex", learned=LATER)
+        customers.rename(acme, "Apex", family="Apex", learned=LATER)
     assert error.value.rule == "unknown-fact"
 
 
 def test_corrections_name_what_they_touched() -> None:
     """Only the facts that differ are told, and only these get a new provenance."""
-    done = customer.correct(ana(), {"name": "Anna Reyes", "born": "1990-05-01", "title": "Dr"}, learned=LATER)
+    done = customers.correct(ana(), {"name": "Anna Reyes", "born": "1990-05-01", "title": "Dr"}, learned=LATER)
     assert done is not None
     assert isinstance(done.event, PartyChanged)
     assert done.event.facts == ("party.name", "party.title")
     assert (done.record.former_names, done.record.sort_name) == ((), "anna reyes")
     assert provenance(done.record, "party.born").at == DAY
-    assert customer.correct(done.record, {"title": "Dr"}, learned=LATER) is None
-    gone = customer.correct(done.record, {"title": ""}, learned=LATER)
+    assert customers.correct(done.record, {"title": "Dr"}, learned=LATER) is None
+    gone = customers.correct(done.record, {"title": ""}, learned=LATER)
     assert gone is not None
     assert set(gone.record.learned) == {"party.name"}
 
@@ -267,24 +267,24 @@ def test_corrections_name_what_they_touched() -> None:
 def test_corrections_that_cannot_be_are_refused(facts: dict[str, Any], rule: str) -> None:
     """The customer keeps what was known."""
     with pytest.raises(Invalid) as error:
-        customer.correct(ana(), facts, learned=LATER)
+        customers.correct(ana(), facts, learned=LATER)
     assert error.value.rule == rule
 
 
 def test_members_are_no_matter_of_correction() -> None:
     """A household's members have rules of their own."""
-    home = customer.register(Household("Reyes"), id="cus_1", learned=TOLD).record
+    home = customers.register(Household("Reyes"), id="cus_1", learned=TOLD).record
     with pytest.raises(Invalid) as error:
-        customer.correct(home, {"members": ("cus_9",)}, learned=LATER)
+        customers.correct(home, {"members": ("cus_9",)}, learned=LATER)
     assert error.value.rule == "unknown-fact"
 
 
-@pytest.mark.parametrize("act", [customer.rename, customer.correct])
+@pytest.mark.parametrize("act", [customers.rename, customers.correct])
 def test_nobody_has_no_name_to_change(act: Any) -> None:
     """An anonymous customer is revealed first, and the refusal says so."""
-    buyer = customer.register(None, id="cus_2", learned=TOLD).record
+    buyer = customers.register(None, id="cus_2", learned=TOLD).record
     with pytest.raises(Refusal) as error:
-        act(buyer, "Ana" if act is customer.rename else {"name": "Ana"}, learned=LATER)
+        act(buyer, "Ana" if act is customers.rename else {"name": "Ana"}, learned=LATER)
     assert (error.value.rule, error.value.instead) == ("customer.anonymous", ("reveal",))
 
 
@@ -293,16 +293,16 @@ def test_nobody_has_no_name_to_change(act: Any) -> None:
 
 def test_language_and_zone_are_set_and_taken_away_each_for_itself() -> None:
     """What is not named stays, the empty text takes away, and the same again changes nothing."""
-    done = customer.set_locale(ana(language="en"), zone="Asia/Manila", learned=LATER)
+    done = customers.set_locale(ana(language="en"), zone="Asia/Manila", learned=LATER)
     assert done is not None
     assert done.event == LocaleChanged(language="en", zone="Asia/Manila", learned={"zone": LATER})
-    assert customer.set_locale(done.record, language="en", zone="Asia/Manila", learned=LATER) is None
-    gone = customer.set_locale(done.record, zone="", learned=LATER)
+    assert customers.set_locale(done.record, language="en", zone="Asia/Manila", learned=LATER) is None
+    gone = customers.set_locale(done.record, zone="", learned=LATER)
     assert gone is not None
     assert (gone.record.language, gone.record.zone, dict(gone.record.learned)) == ("en", "", {})
     for bad in ({"language": "!!"}, {"zone": "Mars/Olympus"}):
         with pytest.raises(Invalid):
-            customer.set_locale(done.record, learned=LATER, **bad)
+            customers.set_locale(done.record, learned=LATER, **bad)
 
 
 # questions
@@ -310,15 +310,15 @@ def test_language_and_zone_are_set_and_taken_away_each_for_itself() -> None:
 
 def test_who_is_older_than_anybody_was_is_doubted() -> None:
     """150 years ago is kept and doubted; an age that cannot be told is not."""
-    old = customer.register(Person("Ana", born="1876-03-01"), id="cus_1", learned=TOLD).record
-    assert customer.doubts(old, at=DAY) == (
+    old = customers.register(Person("Ana", born="1876-03-01"), id="cus_1", learned=TOLD).record
+    assert customers.doubts(old, at=DAY) == (
         "party.born makes an age of 150 years, more than the 122 that are documented of anybody",
     )
-    at_122 = customer.register(Person("Ana", born="1904-03-01"), id="cus_1", learned=TOLD).record
-    assert customer.doubts(at_122, at=DAY) == ()
-    assert customer.doubts(at_122, at=datetime(2027, 3, 1, tzinfo=UTC)) != ()
+    at_122 = customers.register(Person("Ana", born="1904-03-01"), id="cus_1", learned=TOLD).record
+    assert customers.doubts(at_122, at=DAY) == ()
+    assert customers.doubts(at_122, at=datetime(2027, 3, 1, tzinfo=UTC)) != ()
     for party in (Person("Ana", born="--05-01"), Person("Ana"), Organisation("Acme", founded="1876"), None):
-        assert customer.doubts(customer.register(party, id="c", learned=TOLD).record, at=DAY) == ()
+        assert customers.doubts(customers.register(party, id="c", learned=TOLD).record, at=DAY) == ()
 
 
 def test_a_customer_is_found_by_all_that_is_known() -> None:
@@ -333,7 +333,7 @@ def test_a_customer_is_found_by_all_that_is_known() -> None:
     )
     liked = note(full, Interest("\uff23offee", "dislikes"), learned=LATER)
     assert liked is not None
-    assert customer.search_keys(liked.record) == [
+    assert customers.search_keys(liked.record) == [
         ("name", "ana reyes"),
         ("name", "reyes"),
         ("email", "ana@example.com"),
@@ -342,27 +342,27 @@ def test_a_customer_is_found_by_all_that_is_known() -> None:
         ("tag", "50% off"),
         ("attributes.size", 42),
     ]
-    home = customer.register(Household("Reyes", members=("cus_1",)), id="cus_2", learned=TOLD).record
-    assert customer.search_keys(home) == [("name", "reyes"), ("member", "cus_1")]
+    home = customers.register(Household("Reyes", members=("cus_1",)), id="cus_2", learned=TOLD).record
+    assert customers.search_keys(home) == [("name", "reyes"), ("member", "cus_1")]
 
 
 def test_a_draft_is_compared_by_what_was_said() -> None:
     """Ids of contact points, the time and the actor of the registration make no difference."""
     contact = ContactPoint(Means.EMAIL, "ana@example.com", id="c1")
     again = ContactPoint(Means.EMAIL, "ana@example.com", id="c2")
-    other = customer.register(
+    other = customers.register(
         Person("Ana Reyes", born="1990-05-01"),
         id="cus_1",
         learned=Provenance(at=LATER.at, by="x", source=SourceKind.EVENT, detail="trade fair"),
         contacts=[again],
     ).record
-    assert customer.differences(ana(contacts=[contact]), other) == ()
-    assert customer.differences(ana(tags=["vip"]), other) == ("contacts", "tags")
+    assert customers.differences(ana(contacts=[contact]), other) == ()
+    assert customers.differences(ana(tags=["vip"]), other) == ("contacts", "tags")
 
 
 def test_queries_may_be_asked_with_values_as_people_write_them() -> None:
     """The check of a search key folds what it is given, as the key was folded."""
-    typed = customer.typed_keys(declared([Attribute("size", int)]))
+    typed = customers.typed_keys(declared([Attribute("size", int)]))
     asked = {"email": "A@B.de", "phone": "+63 917 555-0100", "name": "Ana  REYES", "likes": "Coffee", "chat": "@Ana"}
     assert [typed[n](n, v) for n, v in asked.items()] == [
         "a@b.de", "+639175550100", "ana reyes", "coffee", "ana",
@@ -382,7 +382,7 @@ def test_an_unknown_contact_point_is_refused() -> None:
 
 def test_a_customer_tells_nothing_personal_by_accident() -> None:
     """The representation masks what is personal, in the record and in its events."""
-    made = customer.register(Person("Ana Reyes"), id="cus_1", learned=TOLD, tags=["secret"])
+    made = customers.register(Person("Ana Reyes"), id="cus_1", learned=TOLD, tags=["secret"])
     for shown in (repr(made.record), repr(made.event)):
         assert "Reyes" not in shown
         assert "secret" not in shown
@@ -405,7 +405,7 @@ def test_customers_and_their_events_survive_storage(
     party: Any, tags: frozenset[str], interests: list[Interest]
 ) -> None:
     """What is stored and read again is the same, record and event alike."""
-    made = customer.register(party, id="cus_1", learned=TOLD, tags=tags)
+    made = customers.register(party, id="cus_1", learned=TOLD, tags=tags)
     changes = [made]
     for interest in interests:
         if (noted := note(changes[-1].record, interest, learned=LATER)) is not None:

@@ -242,6 +242,7 @@ def test_without_final_states_a_ring_that_is_never_left_is_a_trap():
         ({"when": [strong]}, {"unless": [heavy]}, {}, True),
         ({"when": [strong]}, {"when": [weak]}, {"claims": [exclusive(strong, weak)]}, False),
         ({"when": [strong]}, {"when": [weak]}, {"claims": [exclusive(strong, heavy, weak)]}, False),
+        ({"when": [weak]}, {"when": [strong]}, {"claims": [exclusive(strong, weak)]}, False),
         ({"when": [strong]}, {"when": [weak]}, {"claims": [exhaustive(strong, weak)]}, True),
         ({"when": [strong, heavy]}, {"when": [strong]}, {}, False),
         ({"when": [strong]}, {}, {}, False),

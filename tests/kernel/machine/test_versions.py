@@ -211,7 +211,8 @@ def test_the_order_of_guards_and_of_states_to_return_to_tells_nothing():
     reopen = edge(Case.CLOSED, previous(Case.OPEN, Case.WAITING), on=Event.REOPEN)
 
     def machine(*states, cause):
-        back = edge(Case.CLOSED, previous(*states), on=Event.REOPEN, unless=[small, urgent], cause=cause)
+        unless = [small, urgent] if states[0] is Case.OPEN else [urgent, small]
+        back = edge(Case.CLOSED, previous(*states), on=Event.REOPEN, unless=unless, cause=cause)
         return CASE.extend(version=2, remove=[reopen], add=[back])
 
     one, two = (Case.OPEN, Case.WAITING), (Case.WAITING, Case.OPEN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, overload
 
 import attrs
 
@@ -37,14 +37,18 @@ def _widened(cause: Vocabulary, more: Mapping[type[StrEnum], type[StrEnum]]) -> 
 class _Way(Generic[S_co, E_co, F_contra]):
     """A step made ready to be taken: every result that it can have is there before anyone asks."""
 
-    __slots__ = ("after", "back", "guarded", "moves", "step", "unless", "when")
+    __slots__ = ("after", "back", "checks", "moves", "plain", "step", "target", "when")
 
     def __init__(self, step: Step[S_co, E_co, F_contra]) -> None:
-        self.step, self.when, self.unless = step, step.when, step.unless
-        self.after, self.guarded = step.after or timedelta(0), bool(step.when or step.unless)
+        self.step, self.when, self.target, self.after = step, step.when, step.target, step.after or timedelta(0)
+        # Each guard with the name that it is told by, and whether it has to hold.
+        self.checks = [(check, name_of(check), True) for check in step.when]
+        self.checks += [(check, f"not {name_of(check)}", False) for check in step.unless]
+        # The results by cause; for a step back by the state before and the cause. Plain: all that asks `when` alone.
         results: dict[str | None, _Results[S_co, E_co]] = {target: _results(step, target) for target in step.targets}
         self.back = results if step.returns else {}
         self.moves: _Results[S_co, E_co] = {} if step.returns or not results else next(iter(results.values()))
+        self.plain: _Results[S_co, E_co] = {} if step.unless else self.moves
 
     def leaves(self, state: str, on: str | None) -> bool:
         """Whether this is a step of a state on a signal, or on time."""
@@ -177,13 +181,14 @@ class Machine(Definition[S_co, E_co, F_contra]):
         Raises:
             GuardFailed: a guard raised, or returned neither a bool nor an `Unmet`.
         """
-        ways = self._table.get(state, _NOWHERE).get(signal)
-        if not ways:
+        try:
+            ways = self._table[state][signal]
+        except KeyError:
             return self._refused(self._absence(state, signal), state, signal, facts)
-        way: _Way[S_co, E_co, F_contra] = ways[0]
         seen: _Seen = {}
-        # The common case, in which the first edge is taken, allocates nothing.
-        if not way.unless and (moved := way.moves.get(cause)) is not None:
+        # The common case, in which the first edge is taken, is the quick one.
+        way = ways[0]
+        if (moved := way.plain.get(cause)) is not None:
             for check in way.when:
                 try:
                     verdict = check(facts)
@@ -261,12 +266,12 @@ class Machine(Definition[S_co, E_co, F_contra]):
         for way in self._timed.get(state, ()):
             if now - since >= way.after and way.step.warns not in warned:
                 at = since + way.after
-                if facts_since is not None and at < facts_since and way.guarded:
+                if facts_since is not None and at < facts_since and way.checks:
                     at = facts_since
                 ripe.append((at, way))
         seen: _Seen = {}
         for at, way in sorted(ripe, key=lambda pair: pair[0]):
-            if at <= now and not any(self._obstacles(way.step, facts, seen)):
+            if at <= now and not any(self._obstacles(way, facts, seen)):
                 moved = way.moves.get(None)
                 if moved is None:
                     return Warned(way.step.source, way.step.warns, at)
@@ -324,19 +329,19 @@ class Machine(Definition[S_co, E_co, F_contra]):
     ) -> tuple[_Way[S_co, E_co, F_contra] | None, tuple[Obstacle, ...]]:
         obstacles: list[Obstacle] = []
         for way in ways:
-            here = list(self._obstacles(way.step, facts, seen))
+            here = list(self._obstacles(way, facts, seen))
             if not here:
                 return way, ()
             obstacles += here
         return None, tuple(obstacles)
 
-    def _obstacles(self, step: Step[S_co, E_co, F_contra], facts: F_contra, seen: _Seen) -> Iterator[Obstacle]:
-        for check in step.when:
-            if (verdict := self._ask(step, check, facts, seen)) is not True:
-                yield Obstacle(name_of(check), step.target, verdict or Unmet(words_of(check)))
-        for check in step.unless:
-            if self._ask(step, check, facts, seen) is True:
-                yield Obstacle(f"not {name_of(check)}", step.target, Unmet(words_of(check), rule="fails"))
+    def _obstacles(self, way: _Way[S_co, E_co, F_contra], facts: F_contra, seen: _Seen) -> Iterator[Obstacle]:
+        for check, name, wanted in way.checks:
+            verdict = self._ask(way.step, check, facts, seen)
+            if wanted and verdict is not True:
+                yield Obstacle(name, way.target, verdict or Unmet(words_of(check)))
+            elif not wanted and verdict is True:
+                yield Obstacle(name, way.target, Unmet(words_of(check), rule="fails"))
 
     def _ask(self, step: Step[S_co, E_co, F_contra], check: Guard[F_contra], facts: F_contra, seen: _Seen) -> Verdict:
         if id(check) not in seen:
@@ -387,20 +392,48 @@ class Machine(Definition[S_co, E_co, F_contra]):
 
     # extension
 
+    @overload
     def extend(
         self,
         *,
         version: Version,
-        add: Iterable[Edge[S_co | S, E_co | E, F_contra]] = (),
-        remove: Iterable[Edge[S_co, E_co, Any]] = (),
-        guards: Mapping[Edge[S_co, E_co, Any], Sequence[Guard[F_contra]]] | None = None,
+        add: Iterable[Edge[S_co, E_co, F_contra]] = ...,
+        remove: Iterable[Edge[S_co, E_co, Any]] = ...,
+        guards: Mapping[Edge[S_co, E_co, Any], Sequence[Guard[F_contra]]] | None = ...,
+        causes: Mapping[type[StrEnum], type[StrEnum]] | None = ...,
+        groups: Mapping[str, Iterable[S_co]] | None = ...,
+        final: Iterable[S_co] = ...,
+        claims: Iterable[Claim] = ...,
+    ) -> Machine[S_co, E_co, F_contra]: ...
+    @overload
+    def extend(
+        self,
+        *,
+        version: Version,
+        add: Iterable[Edge[S_co | S, E_co | E, F_contra]],
+        remove: Iterable[Edge[S_co, E_co, Any]] = ...,
+        guards: Mapping[Edge[S_co, E_co, Any], Sequence[Guard[F_contra]]] | None = ...,
+        causes: Mapping[type[StrEnum], type[StrEnum]] | None = ...,
+        groups: Mapping[str, Iterable[S_co | S]] | None = ...,
+        states: Iterable[type[S] | S] = ...,
+        signals: Iterable[type[E] | E] = ...,
+        final: Iterable[S_co | S] = ...,
+        claims: Iterable[Claim] = ...,
+    ) -> Machine[S_co | S, E_co | E, F_contra]: ...
+    def extend(
+        self,
+        *,
+        version: Version,
+        add: Iterable[Edge[Any, Any, F_contra]] = (),
+        remove: Iterable[Edge[Any, Any, Any]] = (),
+        guards: Mapping[Edge[Any, Any, Any], Sequence[Guard[F_contra]]] | None = None,
         causes: Mapping[type[StrEnum], type[StrEnum]] | None = None,
-        groups: Mapping[str, Iterable[S_co | S]] | None = None,
-        states: Iterable[type[S] | S] = (),
-        signals: Iterable[type[E] | E] = (),
-        final: Iterable[S_co | S] = (),
+        groups: Mapping[str, Iterable[Any]] | None = None,
+        states: Iterable[Any] = (),
+        signals: Iterable[Any] = (),
+        final: Iterable[Any] = (),
         claims: Iterable[Claim] = (),
-    ) -> Machine[S_co | S, E_co | E, F_contra]:
+    ) -> Machine[Any, Any, F_contra]:
         """Make a machine of the host's own out of this one, which stays as it is. The new one is verified in full.
 
         Args:

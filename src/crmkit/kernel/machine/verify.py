@@ -136,10 +136,10 @@ def _competing(machine: AnyDefinition) -> Iterator[Sequence[_Step]]:
 
 
 def _covers(steps: Iterable[_Step], machine: AnyDefinition) -> bool:
-    """Whether one of these steps is always possible, as far as the names of the guards can tell."""
-    alone = {step.guards[0] if step.guards else "" for step in steps if len(step.guards) <= 1}
+    """Whether one of these guarded steps is always possible, as far as the names of the guards can tell."""
+    alone = {step.guards[0] for step in steps if len(step.guards) == 1}
     claimed = (set(map(name_of, claim.guards)) for claim in machine.claims if claim.kind == "exhaustive")
-    return "" in alone or any(f"not {name}" in alone for name in alone) or any(names <= alone for names in claimed)
+    return any(f"not {name}" in alone for name in alone) or any(names <= alone for names in claimed)
 
 
 def _apart(one: _Step, other: _Step, machine: AnyDefinition) -> bool:
@@ -230,7 +230,7 @@ def _traps(machine: AnyDefinition, graph: _Graph) -> Iterator[Finding]:
     """Without final states a lifecycle should stay in motion: some states that are never left again look wrong."""
     onward = {state: _reached(graph, graph[state]) for state in graph}
     for ring in _rings(onward):
-        if len(ring) > 1 and onward[ring[0]] == set(ring) and machine.initial not in ring:
+        if onward[ring[0]] == set(ring) and machine.initial not in ring:
             yield _warning("trap", f"{_named(ring)} are never left again, and none of them is final")
 
 
