@@ -14,7 +14,7 @@ from crmkit.domain.interactions import interaction as interactions
 from crmkit.domain.relationships import moves, proofs
 from crmkit.domain.relationships import relationship as relationships
 from crmkit.domain.satisfaction import measurements
-from crmkit.errors import Misuse
+from crmkit.errors import Invalid, Misuse, redacted
 from crmkit.kernel.codec import Told, decode_event
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.record import KINDS, Event, Record
@@ -192,6 +192,9 @@ def _page(  # noqa: PLR0917 - the window, as the journal takes it
     only: Ref | None = None,
 ) -> TimelinePage:
     """Read on until a page is full: what the actor may not see, or did not ask for, takes no place on it."""
+    for name, place in (("before", before), ("after", after), ("limit", limit)):
+        if place is not None and type(place) is not int:
+            raise Invalid(name, "type", "a whole number", redacted(place))
     if limit < 1:
         raise Misuse(f"limit={limit}: a page of a timeline has at least one entry")
     found: list[Recorded] = []

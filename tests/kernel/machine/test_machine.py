@@ -435,6 +435,13 @@ def test_a_host_removes_one_of_several_sources():
     assert not any(step.warns for step in gone.steps)
 
 
+def test_a_signal_that_nothing_listens_to_goes_with_its_last_edge():
+    """Otherwise no step could be removed for good."""
+    less = RELATIONSHIP.extend(version=2, remove=[edge(Stage.COMMITMENT, Stage.EXPANSION, on=Signal.COOL)])
+    assert Signal.COOL not in less.signals
+    assert less.step("commitment", "cool", GOOD).why is Why.UNKNOWN_SIGNAL
+
+
 def test_a_host_guards_a_whole_group_at_once():
     """A pattern may name a group, as an edge does; two patterns add up."""
     dissolve = edge("open", Stage.DISSOLUTION, on=Signal.DISSOLVE)
@@ -463,6 +470,7 @@ def test_a_host_adds_final_states():
     ("pattern", "text"),
     [
         (edge(Stage.COMMITMENT, Stage.EXPLORATION, on=Signal.COOL), "there is no edge commitment -cool-> exploration"),
+        (edge("opne", Stage.DISSOLUTION, on=Signal.DISSOLVE), "there is no edge opne -dissolve-> dissolution"),
         (
             edge(Stage.EXPLORATION, Stage.DISSOLUTION, after=days(1)),
             "there is no edge exploration -1 day, 0:00:00-> dissolution",

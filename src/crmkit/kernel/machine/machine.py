@@ -16,55 +16,11 @@ from crmkit.kernel.machine.guards import Claim, Guard, Unmet, Verdict, name_of, 
 from crmkit.kernel.machine.outcomes import Deadline, Moved, Obstacle, Option, Refused, Warned, Why
 from crmkit.kernel.machine.verify import verify
 
-# What the guards have said in this step, by identity; and a step's result by the cause that was given.
+# What the guards have said in this step, by their identity; and a step's result by the cause that was given.
 _Seen: TypeAlias = dict[int, Verdict]
 _Results: TypeAlias = dict[str | None, Moved[S, E]]
 
 _NOWHERE: Final[Mapping[str, Any]] = {}
-
-
-def _key(edge: Edge[Any, Any, Any], source: str) -> tuple[object, ...]:
-    """Tell edges apart as `extend` does: by what they connect and what triggers them."""
-    return source, edge.target, edge.on, edge.after, edge.warns
-
-
-def _widened(cause: Vocabulary, more: Mapping[type[StrEnum], type[StrEnum]]) -> Vocabulary:
-    kinds = cause if isinstance(cause, tuple) else (cause,) if isinstance(cause, type) else ()
-    added = tuple(more[kind] for kind in kinds if kind in more)
-    return (*kinds, *added) if added else cause
-
-
-class _Way(Generic[S_co, E_co, F_contra]):
-    """A step made ready to be taken: every result that it can have is there before anyone asks."""
-
-    __slots__ = ("after", "back", "checks", "moves", "plain", "step", "target", "when")
-
-    def __init__(self, step: Step[S_co, E_co, F_contra]) -> None:
-        self.step, self.when, self.target, self.after = step, step.when, step.target, step.after or timedelta(0)
-        # Each guard with the name that it is told by, and whether it has to hold.
-        self.checks = [(check, name_of(check), True) for check in step.when]
-        self.checks += [(check, f"not {name_of(check)}", False) for check in step.unless]
-        # The results by cause; for a step back by the state before and the cause. Plain: all that asks `when` alone.
-        results: dict[str | None, _Results[S_co, E_co]] = {target: _results(step, target) for target in step.targets}
-        self.back = results if step.returns else {}
-        self.moves: _Results[S_co, E_co] = {} if step.returns or not results else next(iter(results.values()))
-        self.plain: _Results[S_co, E_co] = {} if step.unless else self.moves
-
-    def leaves(self, state: str, on: str | None) -> bool:
-        """Whether this is a step of a state on a signal, or on time."""
-        return self.step.source == state and self.step.on == on
-
-
-def _fits(since: datetime, after: timedelta) -> bool:
-    # A deadline after the year 9999 is never due, and must not stop a sweep.
-    return after <= datetime.max.replace(tzinfo=since.tzinfo) - since
-
-
-def _results(step: Step[S, E, Any], target: S) -> _Results[S, E]:
-    causes: list[tuple[str | None, StrEnum | None]] = [(cause, cause) for cause in step.causes]
-    if step.fixed or not causes:
-        causes.append((None, step.causes[0] if step.fixed else None))
-    return {given: Moved(step.source, target, step.on, cause, None, step) for given, cause in causes}
 
 
 class Machine(Definition[S_co, E_co, F_contra]):
@@ -440,6 +396,7 @@ class Machine(Definition[S_co, E_co, F_contra]):
             version: the version of the new machine, such as `"1+shop"`.
             add: more edges; they are tried after those that are there.
             remove: edges to leave out, written as `edge(source, target, on=signal)`; sources that are not named stay.
+                A signal that no edge listens to any more goes as well.
             guards: for edges written in the same way, guards that must hold as well.
             causes: for enums of causes, the host's enum of further ones; wherever the first is taken, both are.
             groups: more groups, and more states for those that are there: their edges leave these states too.
@@ -474,23 +431,25 @@ class Machine(Definition[S_co, E_co, F_contra]):
                 for source, key in keys.items()
                 if key not in dropped
             ]
+        edges = (*kept, *add)
         names = {*self.groups, *(groups or {})}
         return Machine(
             self.name,
             version=version,
             initial=self.initial,
-            edges=(*kept, *add),
+            edges=edges,
             final=(*self.final, *final),
             groups={name: (*self.groups.get(name, ()), *(groups or {}).get(name, ())) for name in sorted(names)},
             states=(*self.states, *states),
-            signals=(*self.signals, *signals),
+            signals=(*(signal for signal in self.signals if any(edge.on == signal for edge in edges)), *signals),
             claims=(*self.claims, *claims),
             doc=self.doc,
         )
 
     def _patterns(self, patterns: Iterable[Edge[Any, Any, Any]]) -> Iterator[tuple[object, ...]]:
         there = {_key(edge, source) for edge in self.edges for source in sources_of(edge, self.states, self.groups)}
-        keys = [_key(edge, source) for edge in patterns for source in sources_of(edge, self.states, self.groups)]
+        names = ((edge, self.groups.get(name, [name])) for edge in patterns for name in edge.sources)
+        keys = [_key(edge, source) for edge, sources in names for source in sources]
         if missing := [f"there is no edge {key[0]} -{key[2] or key[3]}-> {key[1]}" for key in keys if key not in there]:
             raise DefinitionError(f"machine {self.name}", missing)
         yield from keys
@@ -510,3 +469,47 @@ class Machine(Definition[S_co, E_co, F_contra]):
         yield "version", self.version
         yield "states", [str(state) for state in self.states]
         yield "steps", [str(step) for step in self.steps]
+
+
+class _Way(Generic[S_co, E_co, F_contra]):
+    """A step made ready to be taken: every result that it can have is there before anyone asks."""
+
+    __slots__ = ("after", "back", "checks", "moves", "plain", "step", "target", "when")
+
+    def __init__(self, step: Step[S_co, E_co, F_contra]) -> None:
+        self.step, self.when, self.target, self.after = step, step.when, step.target, step.after or timedelta(0)
+        # Each guard with the name that it is told by, and whether it has to hold.
+        self.checks = [(check, name_of(check), True) for check in step.when]
+        self.checks += [(check, f"not {name_of(check)}", False) for check in step.unless]
+        # The results by cause; for a step back by the state before and the cause. Plain: all that asks `when` alone.
+        results: dict[str | None, _Results[S_co, E_co]] = {target: _results(step, target) for target in step.targets}
+        self.back = results if step.returns else {}
+        self.moves: _Results[S_co, E_co] = {} if step.returns or not results else next(iter(results.values()))
+        self.plain: _Results[S_co, E_co] = {} if step.unless else self.moves
+
+    def leaves(self, state: str, on: str | None) -> bool:
+        """Whether this is a step of a state on a signal, or on time."""
+        return self.step.source == state and self.step.on == on
+
+
+def _results(step: Step[S, E, Any], target: S) -> _Results[S, E]:
+    causes: list[tuple[str | None, StrEnum | None]] = [(cause, cause) for cause in step.causes]
+    if step.fixed or not causes:
+        causes.append((None, step.causes[0] if step.fixed else None))
+    return {given: Moved(step.source, target, step.on, cause, None, step) for given, cause in causes}
+
+
+def _fits(since: datetime, after: timedelta) -> bool:
+    # A deadline after the year 9999 is never due, and must not stop a sweep.
+    return after <= datetime.max.replace(tzinfo=since.tzinfo) - since
+
+
+def _key(edge: Edge[Any, Any, Any], source: str) -> tuple[object, ...]:
+    """Tell edges apart as `extend` does: by what they connect and what triggers them."""
+    return source, edge.target, edge.on, edge.after, edge.warns
+
+
+def _widened(cause: Vocabulary, more: Mapping[type[StrEnum], type[StrEnum]]) -> Vocabulary:
+    kinds = cause if isinstance(cause, tuple) else (cause,) if isinstance(cause, type) else ()
+    added = tuple(more[kind] for kind in kinds if kind in more)
+    return (*kinds, *added) if added else cause

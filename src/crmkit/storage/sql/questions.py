@@ -21,7 +21,7 @@ from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where, o
 from crmkit.kernel.record import Kind, Scalar
 
 Plan = tuple[Any, ...]
-Among = Callable[[Any], Any]
+Among = Callable[[Any, Any], Any]
 
 _LAST: Final = "\U0010ffff"
 _FEW: Final = 8  # engines limit how deep an expression and its parentheses may be: SQLite at 1,000 and 100
@@ -288,7 +288,7 @@ class Questions:
                 return self._c[name].is_not(None)
             case ("in", name, some, none):
                 column = self._c[name]
-                parts = [column.in_(self._among(self._bind(names, sa.String)))] if some else []
+                parts = [self._among(column, self._bind(names, sa.String))] if some else []
                 return sa.or_(sa.false(), *parts, *([column.is_(None)] if none else []))
             case ("prefix", name, bounded):
                 return self._begins(self._c[name], names, bounded=bounded)
@@ -313,9 +313,9 @@ class Questions:
             case ("key", op, False):
                 mine += [index.text.is_(None), self._compared(index.num, op, names)]
             case ("key in", True):
-                mine.append(index.text.in_(self._among(self._bind(names, sa.String))))
+                mine.append(self._among(index.text, self._bind(names, sa.String)))
             case ("key in", False):
-                mine += [index.text.is_(None), index.num.in_(self._among(self._bind(names, sa.String)))]
+                mine += [index.text.is_(None), self._among(index.num, self._bind(names, sa.String))]
             case ("key prefix", bounded):
                 mine.append(self._begins(index.text, names, bounded=bounded))
             case ("key text",):

@@ -53,10 +53,13 @@ _INDEXES: Final = """
 """
 
 
-def among(bind: Any) -> Any:
-    """Give the values of a bound JSON list as a subquery, so that one statement serves lists of any length."""
+def among(column: Any, bind: Any) -> Any:
+    """Say that a column has one of the values of a bound JSON list, so that one statement serves lists of any length.
+
+    SQLite cannot know that the list is short next to the table, and without the hint would rather read the table in order.
+    """
     values = sa.func.json_each(bind).table_valued("value")
-    return sa.select(values.c.value)
+    return sa.func.unlikely(column.in_(sa.select(values.c.value)))
 
 
 def layout(connection: sqlite3.Connection) -> Found:
@@ -135,6 +138,8 @@ def tell(error: BaseException) -> NoReturn:
     told = translated(error)
     if told is error:
         raise error
+    if isinstance(told, Invalid):
+        raise told from None  # the driver's own error tells the value
     raise told from error
 
 

@@ -142,7 +142,7 @@ class Records:
     def get_all(self) -> str:
         """The records of a list of ids in JSON."""
         c = self._table.c
-        some = c.id.in_(sqlite.among(sa.bindparam("i", type_=sa.String)))
+        some = sqlite.among(c.id, sa.bindparam("i", type_=sa.String))
         return _sql(sa.select(*self.questions.columns).where(_is(c.crm_tenant, "t"), some), "t", "i")
 
     @cached_property
