@@ -48,7 +48,7 @@ pages = Sybil(
 )
 docstrings = Sybil(
     parsers=[DocTestParser(optionflags=ELLIPSIS | NORMALIZE_WHITESPACE)],
-    patterns=["src/crmkit/*.py", "src/crmkit/**/*.py"],
+    patterns=["src/crmkit/*.py", "src/crmkit/*/*.py", "src/crmkit/*/*/*.py"],
     document_types={".py": PythonDocStringDocument},
     setup=_enter_directory,
     teardown=_leave_directory,

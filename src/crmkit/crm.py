@@ -271,10 +271,13 @@ class CRM(Services):
         """
         unit = Unit(self._setting, reason=reason, key=key)
         refuse_past_open(self._setting, "unit")
-        with opened(unit), self._journalling(unit):
-            yield OpenUnit(unit)
         try:
+            with opened(unit):
+                yield OpenUnit(unit)
             unit.commit()
+        except NotAllowed as error:
+            self._journal(unit, error)
+            raise
         except Conflict as error:
             self._refuse_stale(error)
             raise
@@ -303,9 +306,11 @@ class CRM(Services):
         while True:
             unit = Unit(self._setting, verb=verb, reason=reason)
             try:
-                with self._journalling(unit):
-                    out = act(unit)
+                out = act(unit)
                 unit.commit()
+            except NotAllowed as error:
+                self._journal(unit, error)
+                raise
             except (Conflict, Busy) as error:
                 self._refuse_stale(error)
                 if time.monotonic() + wait > end:
@@ -327,14 +332,9 @@ class CRM(Services):
             if insisted is not None and insisted != error.found:
                 raise Stale(error.kind, error.id, insisted, error.found) from error
 
-    @contextmanager
-    def _journalling(self, unit: Unit) -> Generator[None]:
-        try:
-            yield
-        except NotAllowed as error:
-            if self._setting.audit_refusals:
-                unit.journal_refusal(error)
-            raise
+    def _journal(self, unit: Unit, error: NotAllowed) -> None:
+        if self._setting.audit_refusals:
+            unit.journal_refusal(error)
 
     # time
 

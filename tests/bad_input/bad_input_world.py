@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -17,7 +16,6 @@ import pytest
 
 import crmkit
 from crmkit import (
-    AUTOMATED_SERVICES,
     CRM,
     Attribute,
     BuyingStep,
@@ -34,8 +32,6 @@ from crmkit import (
     Intention,
     Interest,
     Means,
-    Money,
-    Organisation,
     Outcome,
     Person,
     Purpose,
@@ -48,7 +44,7 @@ from crmkit import (
     field,
 )
 
-START = datetime(2026, 1, 1, 9, tzinfo=timezone.utc)
+START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 ATTRIBUTES = (
     Attribute("nickname", str),
     Attribute("size", int),
@@ -506,6 +502,3 @@ def parameters_of(verb: str) -> list[str]:
     service, name = verb.split(".")
     with CRM.open("memory://") as crm:
         return list(inspect.signature(getattr(getattr(crm, service), name)).parameters)
-
-
-UNUSED = (AUTOMATED_SERVICES, Money, Organisation, logging)

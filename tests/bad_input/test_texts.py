@@ -1,12 +1,14 @@
 """Texts and addresses, entries 1 to 38 of the catalogue: refused by name, or kept to the byte and found again."""
 
+# ruff: noqa: RUF001 - confusable letters are what is tried
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_input_world import DIGEST, START, entries_of, refuses, state_of
+from bad_input_world import DIGEST, START, entries_of, refuses
 
 from crmkit import (
     CRM,
@@ -15,7 +17,6 @@ from crmkit import (
     Dependant,
     Document,
     Evidence,
-    FrozenDict,
     Household,
     Identifier,
     ImportantDate,
@@ -417,5 +418,3 @@ def test_the_journal_tells_what_was_kept_and_no_more(crm: CRM) -> None:
     assert entries_of(crm) == told
     crm.customers.rename("ana", "Ana Cruz")
     assert entries_of(crm) == [*told, "customer.renamed"]
-    assert state_of(crm)
-    assert FrozenDict({"a": 1})

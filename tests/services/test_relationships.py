@@ -802,6 +802,7 @@ def test_history_is_the_same_for_any_cadence_of_sweeps(acts: list[tuple[int, str
 def test_contact_is_due_by_the_agreed_cadence(crm: CRM, clock: VirtualClock) -> None:
     """Kept, due, and after the days of grace missed, with figures; the longest due first."""
     tie = begun(crm)
+    clock.advance(timedelta(seconds=1))
     weekly = crm.relationships.agree_cadence(begun(crm, T.PERSONAL_ASSISTANCE, "Bo Lind"), 7 * DAY)
     clock.advance(8 * DAY)
     (answer,) = crm.relationships.due_for_contact()

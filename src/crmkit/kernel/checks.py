@@ -23,7 +23,7 @@ from crmkit.kernel.dates import PartialDate, instant
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.ids import ID, Ref, identifier
 from crmkit.kernel.money import Money
-from crmkit.kernel.text import code, line, prose
+from crmkit.kernel.text import code, line, prose, search_key
 
 T = TypeVar("T")
 Full = Callable[[str, Any], Any]  # (field, value) -> the value as it is kept; raises Invalid
@@ -206,12 +206,18 @@ class _Compiler:
         if is_open_word(hint):
             enum = cast("type[StrEnum]", bare(some[0]))
             words = {m.value: m for m in enum}
+            nearly = {search_key(m.value): m.value for m in enum}
 
             def open_word(field: str, value: Any) -> Any:
                 if type(value) is enum:
                     return value
                 value = _word(value)
-                return words[value] if type(value) is str and value in words else line(field, value, longest=80)
+                if type(value) is str and value in words:
+                    return words[value]
+                own = line(field, value, longest=80)
+                if (meant := nearly.get(search_key(own))) is not None:
+                    raise Invalid(field, "word", f"{meant!r} exactly so, or a word of the host's own", redacted(own))
+                return own
 
             return f"type(v) is {self.name(enum)}", open_word
         if is_scalar_union(hint) or is_value_union(hint):

@@ -190,6 +190,20 @@ def _tag(cls: type[Any]) -> str:
     return cls.__name__.lower()
 
 
+def _defaults_of(cls: type[Any]) -> dict[str, Any]:
+    """Give the default of each field, which is frozen and may be shared; `NOTHING` where there is none.
+
+    What equals its default is left out of documents, so a default that changes is another layout.
+    """
+    found: dict[str, Any] = {}
+    for f in attrs.fields(cls):
+        default: Any = f.default
+        if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+            default = attrs.NOTHING if default.takes_self else default.factory()
+        found[f.name] = default
+    return found
+
+
 def _is_value(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Checked)
 
@@ -198,11 +212,12 @@ def _value_back(cls: Any) -> Callable[[Any, Any], Any]:
     """Generate what makes a value object of its document: it was checked before it was written."""
     hints = hints_of(cls)
     space: dict[str, Any] = {"new": object.__new__, "cls": cls, "known": hints.keys()}
+    defaults = _defaults_of(cls)
     body = ["n = new(cls)", "if not x.keys() <= known: raise KeyError"]
     for i, f in enumerate(attrs.fields(cls)):
         hint = hints[f.name]
         hook = converter.structure if cls in _classes_in(hint) else converter.get_structure_hook(hint)
-        default = f.default.factory() if isinstance(f.default, attrs.Factory) else f.default  # type: ignore[arg-type]
+        default = defaults[f.name]
         space |= {f"set{i}": getattr(cls, f.name).__set__, f"s{i}": hook, f"t{i}": hint, f"d{i}": default}
         missing = "" if default is attrs.NOTHING else f" if {f.name!r} in x else d{i}"
         body.append(f"set{i}(n, s{i}(x[{f.name!r}], t{i}){missing})")
@@ -261,11 +276,15 @@ def encoder(kind: Kind[R]) -> Callable[[R], Row]:
     """Generate `record -> row` for a kind: its columns, then the rest as JSON text."""
     space: dict[str, Any] = {"micros": micros, "dump": dump}
     parts = [_there(c, f"r.{c.field}") for c in kind.columns]
-    for i, name in enumerate(kind.rest):
-        space[f"u{i}"] = converter.get_unstructure_hook(kind.hints[name])
-    rest = ", ".join(f"{n!r}: u{i}(r.{n})" for i, n in enumerate(kind.rest))
-    parts.append(f"dump({{{rest}}})" if kind.rest else "'{}'")
-    exec(f"def encode(r): return ({', '.join(parts)},)", space)  # noqa: S102 - generated from annotations
+    body = ["x = {}"]
+    defaults = _defaults_of(kind.cls)
+    for i, n in enumerate(kind.rest):
+        space |= {f"u{i}": converter.get_unstructure_hook(kind.hints[n]), f"d{i}": defaults[n]}
+        said = "" if defaults[n] is attrs.NOTHING else f"if r.{n} is not d{i} and r.{n} != d{i}: "
+        body.append(f"{said}x[{n!r}] = u{i}(r.{n})")
+    parts.append("dump(x) if x else '{}'")
+    body.append(f"return ({', '.join(parts)},)")
+    exec("def encode(r):\n    " + "\n    ".join(body), space)  # noqa: S102 - generated from annotations
     return cast("Callable[[R], Row]", space["encode"])
 
 
@@ -281,6 +300,7 @@ def _reader(kind: Kind[R]) -> Callable[[Row, int], R]:
         "money": Money.of_minor,
         "load": load,
     }
+    defaults = _defaults_of(kind.cls)
     read = {"version": "version"}
     for i, c in enumerate(kind.columns):
         if c.enum is not None:
@@ -291,10 +311,12 @@ def _reader(kind: Kind[R]) -> Callable[[Row, int], R]:
         elif c.how != "currency":
             read[c.field] = _back(c, f"v[{i}]", f"e{i}")
     for i, name in enumerate(kind.rest):
-        space[f"s{i}"], space[f"t{i}"] = converter.get_structure_hook(kind.hints[name]), kind.hints[name]
-        read[name] = f"s{i}(x[{name!r}], t{i})"
+        hint, default = kind.hints[name], defaults[name]
+        space |= {f"s{i}": converter.get_structure_hook(hint), f"t{i}": hint, f"d{i}": default}
+        read[name] = f"s{i}(x[{name!r}], t{i})" + ("" if default is attrs.NOTHING else f" if {name!r} in x else d{i}")
     space |= {f"set_{name}": getattr(kind.cls, name).__set__ for name in read}
-    body = [f"x = load(v[{len(kind.columns)}])", "r = new(cls)"] if kind.rest else ["r = new(cls)"]
+    rest = f"v[{len(kind.columns)}]"
+    body = [f"x = load({rest}) if {rest} != '{{}}' else {{}}", "r = new(cls)"] if kind.rest else ["r = new(cls)"]
     body += [f"set_{name}(r, {value})" for name, value in read.items()]
     exec("def decode(v, version):\n    " + "\n    ".join([*body, "return r"]), space)  # noqa: S102
     return cast("Callable[[Row, int], R]", space["decode"])
@@ -460,7 +482,9 @@ def layout_lock() -> str:
     lines: list[str] = []
     for name, kind in sorted(KINDS.items()):
         columns = {f"column {c.name}": f"{c.holds} {c.how}" for c in kind.columns}
-        lines.append(f"record {name} schema {kind.schema} {_digest(_shape(kind.cls, columns))}")
+        defaults = _defaults_of(kind.cls)
+        left_out = {f"left out {n}": repr(defaults[n]) for n in kind.rest if defaults[n] is not attrs.NOTHING}
+        lines.append(f"record {name} schema {kind.schema} {_digest(_shape(kind.cls, columns | left_out))}")
     for name, told in sorted(EVENTS.items()):
         personal = dict.fromkeys(sorted(told.personal), "personal")
         lines.append(f"event {name} schema {told.schema} {_digest(_shape(told.cls, personal))}")

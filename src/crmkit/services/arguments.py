@@ -68,7 +68,7 @@ def blame(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, An
 
 def fits(hint: Any, value: Any) -> bool:
     """Tell whether a value has the type that an annotation asks for, without asking the value anything."""
-    kind: type[Any] = type(value)
+    kind = cast("type[object]", type(value))
     origin = get_origin(hint)
     if origin is Annotated:
         return fits(get_args(hint)[0], value)
@@ -85,7 +85,7 @@ def fits(hint: Any, value: Any) -> bool:
         return kind is wanted
     if not issubclass(kind, wanted):
         return False
-    if issubclass(wanted, Mapping) or wanted is Callable or not issubclass(wanted, Iterable) or kind is wanted is tuple:
+    if issubclass(wanted, Mapping) or not issubclass(wanted, Iterable) or kind is wanted is tuple:
         return True
     if issubclass(kind, (str, bytes)):
         return False

@@ -759,7 +759,7 @@ class Relationships(Service):
         """
         u = self.unit
         machine = u.setting.declared.lifecycle
-        most = _at_least_one(limit)
+        until, most = instant("until", until), _at_least_one(limit)
         streams = [_upcoming(u, machine, where, until, most) for where in _windows(machine)]
         return tuple(islice(merge(*streams, key=lambda each: each.at), most))
 
@@ -1020,6 +1020,8 @@ class _Place:
             return until, 0, None
         try:
             at, window, cursor = text.split("|", 2)
+            if int(window) < 0:
+                raise ValueError
             return instant("after", datetime.fromisoformat(at)), int(window), cursor or None
         except ValueError:
             raise Invalid("after", "cursor", "the next of an earlier batch", redacted(text)) from None

@@ -37,7 +37,7 @@ from crmkit.domain.words import happened
 from crmkit.errors import Invalid, Refusal, redacted
 from crmkit.kernel import addresses
 from crmkit.kernel.checks import AtMost, Code, Id, Line, Personal
-from crmkit.kernel.dates import instant
+from crmkit.kernel.dates import PartialDate, instant
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.query import Typed
 from crmkit.kernel.record import Change, Event, Key, Record, change, create, event, record
@@ -335,7 +335,7 @@ def rename(
     """
     party = _party_of(customer)
     parts = {n: v for n, v in (("given", given), ("family", family), ("other", other)) if v}
-    if name == party.name:
+    if type(name) is str and name == party.name:
         return correct(customer, parts, learned=learned)
     if isinstance(party, Person):
         renamed: Party = attrs.evolve(party, name=name, given=given, family=family, other=other)
@@ -430,7 +430,8 @@ def name_at(customer: Customer, at: datetime) -> str:
 def doubts(customer: Customer, *, at: datetime) -> tuple[str, ...]:
     """Say what of a profile can hardly be right, one sentence each: worth a question, no reason to refuse it."""
     born = customer.party.born if isinstance(customer.party, Person) else None
-    age = born.age(local_day(at, customer.zone)) if born else None
+    latest = born.latest if born else None  # of a year alone, its last day: who may be younger is not doubted
+    age = PartialDate.of(latest).age(local_day(at, customer.zone)) if latest else None
     if age is None or age <= OLDEST:
         return ()
     return (f"party.born makes an age of {age} years, more than the {OLDEST} that are documented of anybody",)

@@ -27,6 +27,8 @@ from crmkit.kernel.text import slug
 # words
 
 T = TypeVar("T")
+_PERSONAL = frozenset({"dates", "identifiers", "interests", "tags"})
+"""Paths that begin so tell about a person by themselves, and no error does."""
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -258,7 +260,8 @@ def check_names(what: str, given: Iterable[str], names: Collection[str]) -> None
     """
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, 3)
+            told = [n for n in names if n.partition(".")[0] not in _PERSONAL]
+            near = difflib.get_close_matches(str(name), told, 3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"one of {len(names)}"
             raise Invalid(what, "unknown-fact", f"the name of a fact there is: {hint}", redacted(name))
 
