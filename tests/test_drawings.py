@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
+REDRAW = "PYTHONPATH=src .venv/bin/python docs/_drawings.py"
 
 spec = importlib.util.spec_from_file_location("_drawings", DOCS / "_drawings.py")
 assert spec
@@ -16,7 +17,7 @@ spec.loader.exec_module(drawings)
 
 @pytest.mark.parametrize(("path", "text"), drawings.drawn().items(), ids=lambda value: getattr(value, "name", ""))
 def test_a_committed_drawing_is_what_is_drawn_now(path: Path, text: str) -> None:
-    assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date: run python docs/_drawings.py"
+    assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date; to draw it anew: {REDRAW}"
 
 
 def test_no_drawing_is_left_over() -> None:

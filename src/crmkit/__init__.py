@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crmkit.crm import CRM, OpenUnit
-    from crmkit.domain.consents import Consent, ConsentStatus, Decision, LegalBasis, Proof
+    from crmkit.domain.consents import Consent, ConsentRecorded, ConsentStatus, Decision, LegalBasis, Proof
     from crmkit.domain.customers.attributes import Attribute
     from crmkit.domain.customers.contact_points import ContactPoint, ContactPurpose, PostalAddress
-    from crmkit.domain.customers.customer import Customer
+    from crmkit.domain.customers.customer import Customer, CustomerRegistered
     from crmkit.domain.customers.facts import (
         ChannelPreference,
         Dependant,
@@ -27,14 +27,41 @@ if TYPE_CHECKING:
     from crmkit.domain.customers.parties import Household, Organisation, Person
     from crmkit.domain.interactions.effort import EffortReport
     from crmkit.domain.interactions.frequency import Frequency, FrequencyCap, Permission
-    from crmkit.domain.interactions.interaction import Announcement, Document, Interaction, InteractionKind, Outcome
-    from crmkit.domain.needs import DeclineCause, Need, NeedKind, NeedStatus
-    from crmkit.domain.purchases import BuyingReason, Item, Purchase, PurchaseStatus, Refund, RefundCause, Sale
+    from crmkit.domain.interactions.interaction import (
+        Announcement,
+        Document,
+        Interaction,
+        InteractionKind,
+        InteractionRecorded,
+        Outcome,
+    )
+    from crmkit.domain.needs import DeclineCause, Need, NeedKind, NeedRecorded, NeedStatus
+    from crmkit.domain.purchases import (
+        BuyingReason,
+        Item,
+        Purchase,
+        PurchaseRecorded,
+        PurchaseRefunded,
+        PurchaseStatus,
+        Refund,
+        RefundCause,
+        Sale,
+    )
     from crmkit.domain.relationships.attention import Answer, Upcoming
-    from crmkit.domain.relationships.evidence import PURCHASES_AS_EVIDENCE, Evidence, EvidenceKind, EvidenceRule, Trust
+    from crmkit.domain.relationships.evidence import (
+        PURCHASES_AS_EVIDENCE,
+        TRUST,
+        Evidence,
+        EvidenceKind,
+        EvidenceRule,
+        Trust,
+        trust_index,
+    )
     from crmkit.domain.relationships.gaps import Gap, Served
     from crmkit.domain.relationships.lifecycles import (
         LIFECYCLE,
+        SILENCE,
+        TRUST_NEEDED,
         CoolingCause,
         DissolutionCause,
         EndedBy,
@@ -44,7 +71,13 @@ if TYPE_CHECKING:
         Signal,
         Stage,
     )
-    from crmkit.domain.relationships.relationship import Origin, Relationship
+    from crmkit.domain.relationships.moves import (
+        RelationshipAdvanced,
+        RelationshipDissolved,
+        RelationshipReengaged,
+        RelationshipWarned,
+    )
+    from crmkit.domain.relationships.relationship import Origin, Relationship, RelationshipBegun
     from crmkit.domain.relationships.strategies import Contradiction, Intention, Strategy
     from crmkit.domain.relationships.types import (
         AUTOMATED_SERVICES,
@@ -53,13 +86,14 @@ if TYPE_CHECKING:
         LONG_TERM,
         PERSONAL_ASSISTANCE,
         SELF_SERVICE,
+        SEVEN,
         TRANSACTIONAL,
         Direct,
         RelationshipType,
         TypeRules,
     )
     from crmkit.domain.satisfaction.health import Health, HealthRules, Risk
-    from crmkit.domain.satisfaction.measurements import Satisfaction, Scale, StepScore, Trend
+    from crmkit.domain.satisfaction.measurements import Satisfaction, SatisfactionMeasured, Scale, StepScore, Trend
     from crmkit.domain.tasks import Task, TaskKind, TaskStatus
     from crmkit.domain.words import BuyingStep, Channel, Contact, Direction, Means, Mode, Purpose, Stance
     from crmkit.errors import (
@@ -89,11 +123,13 @@ if TYPE_CHECKING:
     from crmkit.kernel.dates import PartialDate
     from crmkit.kernel.frozen import FrozenDict
     from crmkit.kernel.ids import Ref
+    from crmkit.kernel.machine.drawing import to_dot, to_markdown, to_mermaid
     from crmkit.kernel.machine.edges import days, edge, previous, warning
     from crmkit.kernel.machine.guards import Unmet, Verdict, guard, need, require
     from crmkit.kernel.machine.machine import Machine
     from crmkit.kernel.machine.migration import Migration, Versions, choose
     from crmkit.kernel.machine.outcomes import Moved, Refused
+    from crmkit.kernel.machine.svg import to_svg
     from crmkit.kernel.money import Money
     from crmkit.kernel.query import Field, Query, Where, field
     from crmkit.kernel.record import Change, Event, Record, change, create, event, record
@@ -101,7 +137,7 @@ if TYPE_CHECKING:
     from crmkit.services.policy import Act, DefaultPolicy, Policy
     from crmkit.services.relationships import Swept
     from crmkit.services.timeline import TimelineEntry, TimelinePage
-    from crmkit.services.unit import Listed
+    from crmkit.services.unit import Listed, Reaction, Service, Unit, verb
     from crmkit.storage.memory import MemoryStore
     from crmkit.storage.sql.store import SQLStore
     from crmkit.storage.store import Batch, Entry, Features, Reader, Receipt, Recorded, Schema, Store, Stored
@@ -110,6 +146,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AUTOMATED_SERVICES",
+    "COMMUNITIES",
+    "CRM",
+    "DEDICATED_ASSISTANCE",
+    "LIFECYCLE",
+    "LONG_TERM",
+    "PERSONAL_ASSISTANCE",
+    "PURCHASES_AS_EVIDENCE",
+    "SELF_SERVICE",
+    "SEVEN",
+    "SILENCE",
+    "TRANSACTIONAL",
+    "TRUST",
+    "TRUST_NEEDED",
     "Act",
     "Announcement",
     "Answer",
@@ -118,14 +167,13 @@ __all__ = [
     "Busy",
     "BuyingReason",
     "BuyingStep",
-    "COMMUNITIES",
-    "CRM",
     "CRMError",
     "Change",
     "Channel",
     "ChannelPreference",
     "Conflict",
     "Consent",
+    "ConsentRecorded",
     "ConsentStatus",
     "Contact",
     "ContactPoint",
@@ -133,7 +181,7 @@ __all__ = [
     "Contradiction",
     "CoolingCause",
     "Customer",
-    "DEDICATED_ASSISTANCE",
+    "CustomerRegistered",
     "Decision",
     "DeclineCause",
     "DefaultPolicy",
@@ -169,11 +217,10 @@ __all__ = [
     "Intention",
     "Interaction",
     "InteractionKind",
+    "InteractionRecorded",
     "Interest",
     "Invalid",
     "Item",
-    "LIFECYCLE",
-    "LONG_TERM",
     "LegalBasis",
     "Lifecycle",
     "Liking",
@@ -190,6 +237,7 @@ __all__ = [
     "Moved",
     "Need",
     "NeedKind",
+    "NeedRecorded",
     "NeedStatus",
     "NotAllowed",
     "NotFound",
@@ -199,8 +247,6 @@ __all__ = [
     "Organisation",
     "Origin",
     "Outcome",
-    "PERSONAL_ASSISTANCE",
-    "PURCHASES_AS_EVIDENCE",
     "PartialDate",
     "Percent",
     "Permission",
@@ -212,9 +258,12 @@ __all__ = [
     "Proof",
     "Provenance",
     "Purchase",
+    "PurchaseRecorded",
+    "PurchaseRefunded",
     "PurchaseStatus",
     "Purpose",
     "Query",
+    "Reaction",
     "Reader",
     "Receipt",
     "Record",
@@ -225,16 +274,22 @@ __all__ = [
     "Refusal",
     "Refused",
     "Relationship",
+    "RelationshipAdvanced",
+    "RelationshipBegun",
+    "RelationshipDissolved",
+    "RelationshipReengaged",
     "RelationshipType",
+    "RelationshipWarned",
     "Risk",
-    "SELF_SERVICE",
     "SQLStore",
     "Sale",
     "Satisfaction",
+    "SatisfactionMeasured",
     "Scale",
     "Schema",
     "SchemaMismatch",
     "Served",
+    "Service",
     "Signal",
     "SourceKind",
     "Stage",
@@ -246,7 +301,6 @@ __all__ = [
     "Stored",
     "Strategy",
     "Swept",
-    "TRANSACTIONAL",
     "Task",
     "TaskKind",
     "TaskStatus",
@@ -258,6 +312,7 @@ __all__ = [
     "Trust",
     "TypeRules",
     "Unavailable",
+    "Unit",
     "Unmet",
     "Unreadable",
     "Upcoming",
@@ -279,6 +334,12 @@ __all__ = [
     "previous",
     "record",
     "require",
+    "to_dot",
+    "to_markdown",
+    "to_mermaid",
+    "to_svg",
+    "trust_index",
+    "verb",
     "warning",
 ]
 
@@ -301,6 +362,7 @@ _HOMES = {
     "ChannelPreference": "domain.customers.facts",
     "Conflict": "errors",
     "Consent": "domain.consents",
+    "ConsentRecorded": "domain.consents",
     "ConsentStatus": "domain.consents",
     "Contact": "domain.words",
     "ContactPoint": "domain.customers.contact_points",
@@ -308,6 +370,7 @@ _HOMES = {
     "Contradiction": "domain.relationships.strategies",
     "CoolingCause": "domain.relationships.lifecycles",
     "Customer": "domain.customers.customer",
+    "CustomerRegistered": "domain.customers.customer",
     "DEDICATED_ASSISTANCE": "domain.relationships.types",
     "Decision": "domain.consents",
     "DeclineCause": "domain.needs",
@@ -344,6 +407,7 @@ _HOMES = {
     "Intention": "domain.relationships.strategies",
     "Interaction": "domain.interactions.interaction",
     "InteractionKind": "domain.interactions.interaction",
+    "InteractionRecorded": "domain.interactions.interaction",
     "Interest": "domain.customers.facts",
     "Invalid": "errors",
     "Item": "domain.purchases",
@@ -365,6 +429,7 @@ _HOMES = {
     "Moved": "kernel.machine.outcomes",
     "Need": "domain.needs",
     "NeedKind": "domain.needs",
+    "NeedRecorded": "domain.needs",
     "NeedStatus": "domain.needs",
     "NotAllowed": "errors",
     "NotFound": "errors",
@@ -387,9 +452,12 @@ _HOMES = {
     "Proof": "domain.consents",
     "Provenance": "domain.customers.facts",
     "Purchase": "domain.purchases",
+    "PurchaseRecorded": "domain.purchases",
+    "PurchaseRefunded": "domain.purchases",
     "PurchaseStatus": "domain.purchases",
     "Purpose": "domain.words",
     "Query": "kernel.query",
+    "Reaction": "services.unit",
     "Reader": "storage.store",
     "Receipt": "storage.store",
     "Record": "kernel.record",
@@ -400,16 +468,25 @@ _HOMES = {
     "Refusal": "errors",
     "Refused": "kernel.machine.outcomes",
     "Relationship": "domain.relationships.relationship",
+    "RelationshipAdvanced": "domain.relationships.moves",
+    "RelationshipBegun": "domain.relationships.relationship",
+    "RelationshipDissolved": "domain.relationships.moves",
+    "RelationshipReengaged": "domain.relationships.moves",
     "RelationshipType": "domain.relationships.types",
+    "RelationshipWarned": "domain.relationships.moves",
     "Risk": "domain.satisfaction.health",
     "SELF_SERVICE": "domain.relationships.types",
+    "SEVEN": "domain.relationships.types",
+    "SILENCE": "domain.relationships.lifecycles",
     "SQLStore": "storage.sql.store",
     "Sale": "domain.purchases",
     "Satisfaction": "domain.satisfaction.measurements",
+    "SatisfactionMeasured": "domain.satisfaction.measurements",
     "Scale": "domain.satisfaction.measurements",
     "Schema": "storage.store",
     "SchemaMismatch": "errors",
     "Served": "domain.relationships.gaps",
+    "Service": "services.unit",
     "Signal": "domain.relationships.lifecycles",
     "SourceKind": "domain.customers.facts",
     "Stage": "domain.relationships.lifecycles",
@@ -422,6 +499,8 @@ _HOMES = {
     "Strategy": "domain.relationships.strategies",
     "Swept": "services.relationships",
     "TRANSACTIONAL": "domain.relationships.types",
+    "TRUST": "domain.relationships.evidence",
+    "TRUST_NEEDED": "domain.relationships.lifecycles",
     "Task": "domain.tasks",
     "TaskKind": "domain.tasks",
     "TaskStatus": "domain.tasks",
@@ -433,6 +512,7 @@ _HOMES = {
     "Trust": "domain.relationships.evidence",
     "TypeRules": "domain.relationships.types",
     "Unavailable": "errors",
+    "Unit": "services.unit",
     "Unmet": "kernel.machine.guards",
     "Unreadable": "errors",
     "Upcoming": "domain.relationships.attention",
@@ -453,6 +533,12 @@ _HOMES = {
     "previous": "kernel.machine.edges",
     "record": "kernel.record",
     "require": "kernel.machine.guards",
+    "to_dot": "kernel.machine.drawing",
+    "to_markdown": "kernel.machine.drawing",
+    "to_mermaid": "kernel.machine.drawing",
+    "to_svg": "kernel.machine.svg",
+    "trust_index": "domain.relationships.evidence",
+    "verb": "services.unit",
     "warning": "kernel.machine.edges",
 }
 

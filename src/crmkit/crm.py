@@ -18,7 +18,7 @@ from crmkit.domain.relationships.evidence import PURCHASES_AS_EVIDENCE, Evidence
 from crmkit.domain.relationships.lifecycles import LIFECYCLE, Facts, Lifecycle
 from crmkit.domain.relationships.types import TypeRules
 from crmkit.domain.relationships.types import declared as types_by_name
-from crmkit.errors import Busy, Conflict, Duplicate, Invalid, NotAllowed, Stale, redacted
+from crmkit.errors import Busy, Conflict, Duplicate, Invalid, Misuse, NotAllowed, Stale, redacted
 from crmkit.kernel.ids import identifier, new_id
 from crmkit.kernel.machine.migration import Versions
 from crmkit.kernel.record import KINDS, Event, Kind, Record
@@ -36,7 +36,7 @@ from crmkit.services.relationships import Relationships, Swept
 from crmkit.services.satisfaction import Satisfaction
 from crmkit.services.tasks import Tasks
 from crmkit.services.timeline import Timeline, TimelineEntry, told
-from crmkit.services.unit import Reaction, Setting, Unit, opened, refuse_past_open
+from crmkit.services.unit import Reaction, Scope, Setting, Unit, opened, refuse_past_open
 from crmkit.storage.open import open_store
 from crmkit.storage.store import Mode, Receipt, Recorded, Schema, Store
 
@@ -44,11 +44,8 @@ T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 0.001, 0.1
 
 
-class Services:
+class Services(Scope):
     """The verbs by concept: the same on a CRM, where each call is a unit of its own, and on an open unit."""
-
-    def __init__(self, scope: Unit | CRM) -> None:
-        self._scope = scope
 
     @property
     def customers(self) -> Customers:
@@ -168,20 +165,22 @@ class CRM(Services):
             audit_refusals: whether acts that the policy refuses are journalled.
 
         Raises:
-            Misuse: no store is known for the address.
+            Misuse: no store is known for the address, or a declaration is not what it should be.
             MissingExtra: the address needs an extra that is not installed.
             SchemaMismatch: what is stored was laid out for another version.
             Unavailable: the store cannot be reached.
         """
+        custom = attributes_by_name(_all(attributes, Attribute, "attributes"))
+        named = types_by_name(*_all(types, TypeRules, "types"))
+        rules = _all(evidence, EvidenceRule, "evidence")
+        versions = lifecycle if isinstance(lifecycle, Versions) else Versions(lifecycle)
+        merged = _merged(reactions or {})
+        own = [k.__kind__ for k in kinds if _is_declared(k, Record, "__kind__", "kinds: a class with @record")]
+        known = [k for k in KINDS.values() if k.cls.__module__.startswith("crmkit.")]
         opened_store = open_store(store, durability=durability) if isinstance(store, str) else store
         mode: Mode = schema or ("upgrade" if opened_store.features.embedded else "check")
-        own: tuple[Kind[Any], ...] = tuple(k.__kind__ for k in kinds)
-        known = tuple(k for k in KINDS.values() if k.cls.__module__.startswith("crmkit."))
-        opened_store.prepare(Schema(tuple(dict.fromkeys((*known, *own)))), mode)
-        also = reactions or {}
-        merged = {e: (*REACTIONS.get(e, ()), *also.get(e, ())) for e in {**REACTIONS, **also}}
-        versions = lifecycle if isinstance(lifecycle, Versions) else Versions(lifecycle)
-        custom = attributes_by_name(attributes)
+        kept: tuple[Kind[Any], ...] = tuple(dict.fromkeys((*known, *own)))
+        opened_store.prepare(Schema(kept), mode)
         setting = Setting(
             opened_store,
             clock,
@@ -190,12 +189,13 @@ class CRM(Services):
             new_id,
             Declared(
                 attributes=custom,
-                types=types_by_name(*types),
+                types=named,
                 lifecycle=versions.current,
                 versions=versions,
-                evidence=tuple(evidence),
+                evidence=rules,
             ),
             {"customer": typed_keys(custom)},
+            frozenset(k.name for k in kept),
             audit_refusals=audit_refusals,
         )
         return cls(setting, patience=patience)
@@ -306,11 +306,12 @@ class CRM(Services):
         while True:
             unit = Unit(self._setting, verb=verb, reason=reason)
             try:
-                out = act(unit)
+                try:
+                    out = act(unit)
+                except NotAllowed as error:
+                    self._journal(unit, error)
+                    raise
                 unit.commit()
-            except NotAllowed as error:
-                self._journal(unit, error)
-                raise
             except (Conflict, Busy) as error:
                 self._refuse_stale(error)
                 if time.monotonic() + wait > end:
@@ -400,3 +401,33 @@ class CRM(Services):
 
     def __repr__(self) -> str:
         return f"CRM(tenant={self.tenant_name!r}, actor={self.actor!r}, store={type(self.store).__name__})"
+
+
+def _all(given: Iterable[T], cls: type[T], what: str) -> tuple[T, ...]:
+    """Give what a host has declared.
+
+    Raises:
+        Misuse: something else is among it.
+    """
+    some = tuple(given)
+    for each in some:
+        if not isinstance(each, cls):
+            raise Misuse(f"CRM.open: {what} takes {cls.__name__}, found {redacted(each)}")
+    return some
+
+
+def _is_declared(cls: object, base: type[Any], mark: str, what: str) -> bool:
+    if not (isinstance(cls, type) and issubclass(cls, base) and hasattr(cls, mark)):
+        raise Misuse(f"CRM.open: {what}, found {cls.__name__ if isinstance(cls, type) else redacted(cls)}")
+    return True
+
+
+def _merged(also: Mapping[type[Event[Any]], Sequence[Reaction]]) -> dict[type[Event[Any]], tuple[Reaction, ...]]:
+    """Give what happens after each event: what crmkit does, then what the host does."""
+    merged = dict(REACTIONS)
+    for cls, some in also.items():
+        _is_declared(cls, Event, "__event__", "reactions: by a class with @event")
+        if not isinstance(some, list | tuple) or not all(map(callable, some)):
+            raise Misuse(f"CRM.open: reactions to {cls.__name__} are a list of functions, found {redacted(some)}")
+        merged[cls] = (*merged.get(cls, ()), *some)
+    return merged

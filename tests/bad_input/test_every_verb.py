@@ -140,13 +140,13 @@ def test_arguments_that_are_none(world: tuple[CRM, Ids], verb: str, caplog: pyte
         try:
             with crm.unit() as unit:
                 call(unit, verb, arguments)
-                raise GivenUp
+                raise GivenUp  # noqa: TRY301 - ends the unit
         except GivenUp:
             continue
         except (NotFound, MoveRefused):
             continue  # it names the id, or the signal, that was asked for
         except CRMError as error:
-            assert MARK not in said_by(error), (parameter, error)
+            assert MARK not in said_by(error), (parameter, error)  # noqa: PT017 - any of them may come
     assert state_of(crm) == before
     assert MARK not in caplog.text
 
@@ -287,11 +287,11 @@ def test_what_they_are_told_is_theirs(portal: tuple[CRM, CRM, Ids, Ids]) -> None
             with me.unit() as unit:
                 told = call(unit, verb, CALLS[verb](mine))
                 assert not [t for t in texts_in(told) if "ben" in t or t in foreign], verb
-                raise GivenUp
+                raise GivenUp  # noqa: TRY301 - ends the unit
         except GivenUp:
             continue
         except CRMError as error:
-            assert "ben" not in str(error), verb
+            assert "ben" not in str(error), verb  # noqa: PT017 - any of them may come
     assert state_of(crm)[:-1] == before[:-1]
     told = "\n".join(texts_in(me.timeline.all(limit=500)))
     assert "ben" not in told

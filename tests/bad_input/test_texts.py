@@ -114,7 +114,9 @@ def crm(crm: CRM) -> CRM:
     return crm
 
 
-def refused(crm: CRM, enter: Enter, text: str, where: str, rule: str, caplog: pytest.LogCaptureFixture) -> None:
+def refused(  # noqa: PLR0917 - what is tried, and what is expected
+    crm: CRM, enter: Enter, text: str, where: str, rule: str, caplog: pytest.LogCaptureFixture
+) -> None:
     hidden = MARK if MARK in text else ""
     error = refuses(crm, lambda: enter(crm, text), hidden=hidden, caplog=caplog, rule=rule)
     assert isinstance(error, Invalid)

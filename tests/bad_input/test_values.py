@@ -411,6 +411,11 @@ def test_ten_times_the_bound(crm: CRM) -> None:
         lambda: crm.interactions.record("ana", "phone", "inbound", participants=people),  # type: ignore[arg-type]
         rule="too-many",
     )
+    tie = crm.relationships.begin("ana", "transactional")
+    shown = ["value understood"] * 1_000
+    refuses(crm, lambda: crm.relationships.note_evidence(tie, *shown), field="evidence", rule="too-many")
+    refuses(crm, lambda: crm.relationships.advance(tie, "understand", evidence=shown), field="evidence")
+    refuses(crm, lambda: crm.relationships.advance(tie, "understand", evidence=shown[0]), rule="type")
     refuses(crm, lambda: crm.needs.record("ana", "x", products=[str(n) for n in range(10_000)]), rule="too-many")
     refuses(crm, lambda: crm.customers.find(limit=100_000), field="limit", rule="range")
     refuses(crm, lambda: crm.customers.find(field("id").in_([str(n) for n in range(100_000)])), rule="too-many")

@@ -345,7 +345,17 @@ def test_what_is_stored_reads_well() -> None:
     row = encode(
         Small(id="x", party=Firm("Ñ", sizes=FrozenDict({"a": 1})), at=AT, paid=Money("1.50", "USD"), flag=True)
     )
-    assert row == ("x", micros(AT), 150, "USD", 1, '{"party":{"is":"firm","name":"Ñ","sizes":{"a":1}},"extra":{}}')
+    assert row == ("x", micros(AT), 150, "USD", 1, '{"party":{"is":"firm","name":"Ñ","sizes":{"a":1}}}')
+
+
+def test_what_equals_its_default_is_left_out() -> None:
+    """And is there again when the record is read, also where nothing but defaults is left."""
+    plain = Small(id="x", party=Person("A"), at=AT, paid=None, flag=False)
+    row = encode(plain)
+    assert row[-1] == '{"party":{"is":"person","name":"A"}}'
+    assert decode(Small.__kind__, row, version=0, schema=1) == plain
+    full = attrs.evolve(plain, extra=FrozenDict({"a": "b"}))
+    assert encode(full)[-1] == '{"party":{"is":"person","name":"A"},"extra":{"a":"b"}}'
 
 
 @record("c_small")
@@ -533,7 +543,6 @@ GOOD = Small(id="x", party=Firm("F", (Point(Stage.OPEN, when=AT),)), at=AT, paid
         (3, None),
         (5, '{"party":{"is":"robot"},"extra":{}}'),
         (5, '{"party":{"name":"A"},"extra":{}}'),
-        (5, '{"party":null}'),
         (5, '{"party":{"is":"person","name":"A","more":1},"extra":{}}'),
         (5, '{"party":{"is":"person"},"extra":{}}'),
         (5, '{"party":{"is":"firm","name":"F","points":[{"stage":"gone"}]},"extra":{}}'),
@@ -544,6 +553,7 @@ GOOD = Small(id="x", party=Firm("F", (Point(Stage.OPEN, when=AT),)), at=AT, paid
         (5, '{"party":{"is":"person","name":"A"},"extra":{"a":{}}}'),
         (5, '{"party":{"is":"person","name":"A"},"extra":{"a":{"money":"1 XXX"}}}'),
         (5, '{"party":{"is":"person","name":"A"},"extra":[]}'),
+        (5, '{"party":null}'),
     ],
 )
 def test_damage_that_only_the_parts_notice(place: int, value: object) -> None:

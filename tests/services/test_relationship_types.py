@@ -332,8 +332,8 @@ def test_change_of_type_keeps_evidence_reason_actor_and_history(crm: CRM) -> Non
         entries = [r.entry for r in reader.events() if r.entry.subject.id == tie.id]
     assert [e.type for e in entries] == [
         "relationship.begun",
-        "relationship.evidence_noted",
-        "relationship.type_changed",
+        "relationship.evidence-noted",
+        "relationship.type-changed",
     ]
     assert {(e.by, e.reason) for e in entries[1:]} == {("rep-lito", "contract 7")}
     assert '"previous":"transactional"' in entries[2].body

@@ -343,7 +343,7 @@ def test_owners_and_hand_over(crm: CRM, clock: VirtualClock) -> None:
     assert (tie.owner, tie.owner_since) == ("rep-mara", clock())
     assert len(crm.relationships.owned_by("rep-lito")) == 0
     entry = journal(crm, tie)[-1]
-    assert (entry.type, entry.reason) == ("relationship.handed_over", "parental leave")
+    assert (entry.type, entry.reason) == ("relationship.handed-over", "parental leave")
     assert '"previous":"rep-lito"' in entry.body
     with pytest.raises(Refusal, match="rep-mara represents the company already"):
         crm.relationships.hand_over(tie, "rep-mara", reason="again")
@@ -709,7 +709,7 @@ def test_a_sweep_goes_no_further_than_now(crm: CRM, clock: VirtualClock) -> None
     with pytest.raises(Invalid) as none:
         crm.relationships.run_due(batch=0)
     assert (none.value.field, none.value.rule) == ("limit", "range")
-    for cursor in ("", "x", "2026-01-01T00:00:00+00:00|x|"):
+    for cursor in ("", "x", "2026-01-01T00:00:00+00:00|x|", "2026-01-01T00:00:00+00:00|-1|"):
         with pytest.raises(Invalid) as bad:
             crm.relationships.sweep(after=cursor)
         assert (bad.value.field, bad.value.rule) == ("after", "cursor")

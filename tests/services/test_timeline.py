@@ -129,7 +129,30 @@ def test_types_are_names_of_events_or_of_kinds(crm, ana, monkeypatch):
     assert {e.type for e in asked.of(ana, types=["purchase"])} == {"purchase.recorded", "purchase.completed"}
     assert len(asked.of(ana, types=["purchase", "interaction"])) == 7
     assert len(asked.of(ana, types=["purchase"], limit=3)) == 3
-    assert asked.of(ana, types=["purch"]).items == ()
+    with pytest.raises(Invalid, match="did you mean purchase"):
+        asked.of(ana, types=["purchas"])
+    with pytest.raises(Invalid, match="a collection of names"):
+        asked.of(ana, types="purchase")
+
+
+def test_a_customer_in_a_portal_does_not_see_who_of_the_company_acted_and_why(crm, ana):
+    """What happened and when is theirs; names, reasons and refusals of staff are the company's."""
+    crm.acting_as("rep-lito").customers.tag(ana, "difficult", reason="argues about every invoice")
+    portal = crm.portal(ana)
+    with pytest.raises(NotAllowed):
+        portal.customers.tag(ana, "nice")
+    with pytest.raises(NotAllowed):
+        crm.portal("somebody").customers.tag("nobody", "x")
+    staff, own = portal.timeline.of(ana, newest_first=False).items[1:]
+    assert (staff.title, staff.by, staff.verb, staff.reason, staff.correlation) == (
+        "Customer tags changed",
+        "",
+        "",
+        "",
+        "",
+    )
+    assert (own.type, own.by) == ("act.refused", f"portal:{ana.id}")
+    assert [e.reason for e in crm.timeline.of(ana, types=["customer"])][0] == "argues about every invoice"
 
 
 def test_the_history_of_one_record(crm, ana):

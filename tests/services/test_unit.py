@@ -376,7 +376,7 @@ def test_one_change_is_one_put_and_one_entry(setting: Setting) -> None:
     unit = Unit(attrs.evolve(setting, actor="rep-lito", correlation="req-1"), verb="notes.make", reason="he asked")
     note = unit.save(made("A"), at=START - timedelta(days=1))
     batch = unit.batch()
-    assert batch.puts == (Put("u_note", "n1", 0, 1, 1, ("n1", "cus_1", "A", 0, "open", '{"tags":[]}'), ("A",), ()),)
+    assert batch.puts == (Put("u_note", "n1", 0, 1, 1, ("n1", "cus_1", "A", 0, "open", "{}"), ("A",), ()),)
     (entry,) = batch.events
     assert entry._asdict() == {
         "type": "u_note.made",

@@ -17,7 +17,7 @@ from storage_world import AT, COLUMNS, HOUR, SCHEMA, World, entry, note, put
 
 from crmkit.errors import CRMError
 from crmkit.kernel.ids import Ref
-from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where
+from crmkit.kernel.query import DEEPEST, And, Compare, Has, In, Not, Or, Prefix, Where
 from crmkit.storage.memory import MemoryStore
 from crmkit.storage.sql.store import SQLStore
 from crmkit.storage.store import Done, Drop, Extend, Guard, Retry
@@ -233,6 +233,23 @@ def test_wide_conditions(size: int) -> None:
         assert w.ids(And(tuple(Not(p) for p in names.parts))) == (["b"] if size > 5 else ["a", "b"])
         assert w.ids(In("name", tuple(map(str, range(size))))) == (["a"] if size > 5 else [])
         assert len(w.get(*(f"z{i}" for i in range(size)), "a")) == 1
+
+
+@pytest.mark.parametrize("width", [1, 20, 400])
+def test_deep_conditions(width: int) -> None:
+    """As deep as conditions may be, and wide besides, with what is deep in front or behind."""
+    for behind in (False, True):
+        where: Where = Compare("name", "eq", "x")
+        for level in range(DEEPEST):
+            atoms: tuple[Where, ...] = (*[Has("tag", "eq", "u"), Compare("name", "eq", "1")] * width,)[:width]
+            parts = (*atoms, where) if behind else (where, *atoms)
+            where = (Not(where), Or(parts), And(tuple(Not(p) if p is not where else p for p in parts)))[level % 3]
+        found = []
+        for store in STORES.values():
+            w = World(store, lambda s=store: s)
+            w.commit(put("a", name="x"), put("b", keys=[("tag", "u")]))
+            found.append(w.ids(where))
+        assert found[0] == found[1]
 
 
 class Histories(RuleBasedStateMachine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,7 @@ def test_a_process_that_still_writes_the_old_layout(tmp_path: Path) -> None:
         Put(new.name, "a", 3, 4, 2, ("a", "R", 1, "x", None, "{}"), (None,)),
         Put(new.name, "b", 0, 1, 2, ("b", "B", 1, "x", None, "{}"), (None,)),
     )
-    with sqlite3.connect(place.path) as raw:
-        assert raw.execute("SELECT name, gone FROM crm_t_stored_pet").fetchall() == [(None, None)] * 2
+    assert ask(place.path, "SELECT name, gone FROM crm_t_stored_pet") == [(None, None)] * 2
     assert after.get("b", kind=new.name)["b"].schema == 2
     for each in (before, after):
         each.store.close()
@@ -224,19 +224,20 @@ def prepared(path: Path) -> Callable[[Mode], World]:
 
 
 def change(path: Path, *statements: str) -> None:
-    connection = sqlite3.connect(path)
-    for each in statements:
-        connection.execute(each)
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        for each in statements:
+            connection.execute(each)
+        connection.commit()
+
+
+def ask(path: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def layout(path: Path) -> list[Any]:
-    connection = sqlite3.connect(path)
-    found = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-    found += connection.execute("SELECT * FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
-    connection.close()
-    return found
+    found = ask(path, "SELECT type, name, sql FROM sqlite_master ORDER BY name")
+    return found + ask(path, "SELECT * FROM sqlite_stat1 ORDER BY 1, 2")
 
 
 def test_an_empty_file(path: Path, prepared: Callable[[Mode], World]) -> None:
@@ -335,10 +336,7 @@ def test_many_differences_are_told_in_part(path: Path, prepared: Callable[[Mode]
 
 def test_files_that_sort_otherwise(path: Path, prepared: Callable[[Mode], World]) -> None:
     """A file that keeps its text as UTF-16 sorts it otherwise, and is refused."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA encoding = 'UTF-16'")
-    connection.execute("CREATE TABLE host (x)")
-    connection.close()
+    change(path, "PRAGMA encoding = 'UTF-16'", "CREATE TABLE host (x)")
     assert "UTF-16" in str(refused(SchemaMismatch, lambda: prepared("upgrade")))
 
 
@@ -359,8 +357,7 @@ def test_tables_of_the_host(path: Path, prepared: Callable[[Mode], World]) -> No
     change(path, "DROP TABLE crm_outbox")
     prepared("upgrade")
     assert set(before) <= set(layout(path))
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT * FROM shop").fetchall() == [(1, "x")]
+    assert ask(path, "SELECT * FROM shop") == [(1, "x")]
 
 
 def test_names_that_cannot_stand_in_a_database() -> None:

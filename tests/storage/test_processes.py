@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,6 +93,6 @@ def test_dying_with_a_claim_brings_the_message_back(tmp_path: Path) -> None:
 def test_a_forked_child_uses_connections_of_its_own(tmp_path: Path) -> None:
     """Parent and child go on using the store, whatever was open and locked at the fork."""
     assert said(child("fork", tmp_path / "crm.db")) == "after before child"
-    with sqlite3.connect(tmp_path / "crm.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert said(child("fork_in_memory", "")) == "before"

@@ -176,8 +176,10 @@ def _value_union_there(hint: Any) -> Callable[[Any], Any]:
 def _value_union_back(hint: Any) -> Callable[[Any, Any], Any]:
     hooks = {_tag(bare(h)): (converter.get_structure_hook(bare(h)), bare(h)) for h in parts_of_union(hint)}
 
+    nothing = is_optional(hint)
+
     def back(raw: Any, _: Any) -> Any:
-        if raw is None:
+        if raw is None and nothing:
             return None
         body = dict(raw)
         hook, cls = hooks[body.pop("is")]

@@ -66,7 +66,7 @@ def blame(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, An
     return None
 
 
-def fits(hint: Any, value: Any) -> bool:
+def fits(hint: Any, value: Any) -> bool:  # noqa: PLR0911 - one line per kind of annotation
     """Tell whether a value has the type that an annotation asks for, without asking the value anything."""
     kind = cast("type[object]", type(value))
     origin = get_origin(hint)

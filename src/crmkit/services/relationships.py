@@ -1020,8 +1020,9 @@ class _Place:
             return until, 0, None
         try:
             at, window, cursor = text.split("|", 2)
-            if int(window) < 0:
-                raise ValueError
-            return instant("after", datetime.fromisoformat(at)), int(window), cursor or None
+            place = instant("after", datetime.fromisoformat(at)), int(window), cursor or None
         except ValueError:
-            raise Invalid("after", "cursor", "the next of an earlier batch", redacted(text)) from None
+            place = until, -1, None
+        if place[1] < 0:
+            raise Invalid("after", "cursor", "the next of an earlier batch", redacted(text))
+        return place

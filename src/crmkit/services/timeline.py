@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from crmkit.domain import consents, needs, purchases, tasks
 from crmkit.domain.customers.customer import Customer
@@ -17,7 +18,8 @@ from crmkit.domain.satisfaction import measurements
 from crmkit.errors import Invalid, Misuse, redacted
 from crmkit.kernel.codec import Told, decode_event
 from crmkit.kernel.ids import Ref
-from crmkit.kernel.record import KINDS, Event, Record
+from crmkit.kernel.record import EVENTS, KINDS, Event, Record
+from crmkit.services.policy import PORTAL
 from crmkit.services.unit import Service, Unit, verb
 from crmkit.storage.store import Recorded
 
@@ -37,7 +39,8 @@ class TimelineEntry:
         version: the version that the record got by it.
         at: when it took effect.
         recorded: when it was recorded.
-        by: who acted.
+        by: who acted; this, `verb`, `reason` and `correlation` are empty where a customer reads in a portal and somebody
+            of the company acted.
         verb: what they called.
         reason: why, as they said.
         correlation: what it belongs to, such as a request id.
@@ -197,6 +200,7 @@ def _page(  # noqa: PLR0917 - the window, as the journal takes it
             raise Invalid(name, "type", "a whole number", redacted(place))
     if limit < 1:
         raise Misuse(f"limit={limit}: a page of a timeline has at least one entry")
+    _refuse_unknown(types)
     found: list[Recorded] = []
     while len(found) <= limit:
         size = CHUNK if types else min(CHUNK, limit + 1 - len(found))
@@ -208,8 +212,26 @@ def _page(  # noqa: PLR0917 - the window, as the journal takes it
             before = chunk[-1].position
         else:
             after = chunk[-1].position
-    items = tuple(told(each) for each in found[:limit])
+    items = tuple(_for(u.by, told(each)) for each in found[:limit])
     return TimelinePage(items, items[-1].position if len(found) > limit else None)
+
+
+def _refuse_unknown(types: Collection[str]) -> None:
+    known = {*EVENTS, *(name.partition(".")[0] for name in EVENTS)}
+    if isinstance(types, str):
+        raise Invalid("types", "type", "a collection of names, such as ['purchase']", redacted(types))
+    for name in types:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(sorted(known))}"
+            raise Invalid("types", "unknown-type", f"names of events or kinds: {hint}", redacted(name))
+
+
+def _for(actor: str, entry: TimelineEntry) -> TimelineEntry:
+    """Keep from a customer in a portal who of the company did something, and why: that is the company's own."""
+    if not actor.startswith(PORTAL) or entry.by == actor:
+        return entry
+    return evolve(entry, by="", verb="", reason="", correlation="")
 
 
 def _asked(recorded: Recorded, types: Collection[str], only: Ref | None) -> bool:
@@ -231,8 +253,11 @@ def _visible(u: Unit, chunk: tuple[Recorded, ...]) -> list[Recorded]:
         if policy.sees(actor, kind) is None:
             seen[name] = some
         else:
-            seen[name] = u.get_many(kind.cls, some) if name in KINDS else ()
-    return [each for each in chunk if each.entry.subject.id in seen[each.entry.subject.kind]]
+            seen[name] = u.get_many(kind.cls, some) if name in u.setting.kinds else ()
+    found = [each for each in chunk if each.entry.subject.id in seen[each.entry.subject.kind]]
+    if not actor.startswith(PORTAL):
+        return found
+    return [each for each in found if each.entry.type != "act.refused" or each.entry.by == actor]
 
 
 def told(recorded: Recorded) -> TimelineEntry:

@@ -75,6 +75,7 @@ class Setting:
         new_id: makes ids, from a prefix and the time.
         declared: what the host has declared about its business.
         keys: by kind, the typed search keys that the host has declared.
+        kinds: the names of the kinds that the store was prepared for.
         tenant: whose data.
         actor: who acts.
         correlation: what the acts belong to; empty makes a new one for each unit.
@@ -89,6 +90,7 @@ class Setting:
     new_id: Callable[[str, datetime], str]
     declared: Declared = attrs.field(factory=Declared)
     keys: Mapping[str, Mapping[str, Typed]] = FrozenDict()
+    kinds: frozenset[str] = frozenset()
     tenant: str = "main"
     actor: str = "host"
     correlation: str = ""
@@ -622,11 +624,26 @@ class Runner(Protocol):
         ...
 
 
-class Service:
-    """The verbs of one concept over a scope: a unit, or what gives every call one of its own."""
+class Scope:
+    """What has verbs: a CRM, or an open unit."""
 
     def __init__(self, scope: Unit | Runner) -> None:
         self._scope = scope
+
+    @property
+    def scope(self) -> Unit | Runner:
+        """What the verbs run in."""
+        return self._scope
+
+
+class Service:
+    """The verbs of one concept over a scope: a CRM, where each call is a unit of its own, or an open unit.
+
+    A host's own services take what crmkit's take: `Bikes(crm)`, and `Bikes(unit)` inside `with crm.unit() as unit`.
+    """
+
+    def __init__(self, scope: Unit | Runner | Scope) -> None:
+        self._scope = scope.scope if isinstance(scope, Scope) else scope
 
     @property
     def unit(self) -> Unit:

@@ -17,7 +17,7 @@ PLUGINS: Final = "crmkit.storage"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40})://")
 
 
-def open_store(url: str, *, durability: Literal["normal", "full"] = "normal") -> Store:
+def open_store(url: str, *, durability: Literal["normal", "full"] = "full") -> Store:
     """Open the store at an address. A plugin's factory, found by the scheme, is called with the address and options.
 
     Raises:

@@ -133,14 +133,19 @@ class Message(NamedTuple):
 class Batch(NamedTuple):
     """All that one commit writes: all of it or nothing.
 
+    Versions are held against what is there before the batch: those of guards first, then of drops, then of puts, and
+    the first that does not hold makes the `Conflict`. Unique keys are held against what is there after it, in the order
+    of the puts, so that records may swap a key or pass it on; then message ids. A conflict is told before a duplicate.
+
     Attributes:
         puts: records to write, each record at most once.
-        drops: records to remove.
-        guards: records that must not have changed.
+        drops: records to remove; a record that is put is not dropped, too.
+        guards: records that must not have changed; they may be among those that are written.
         events: journal entries, in order.
         messages: what to send.
-        erase: ids of customers whose personal parts in the journal are blanked, entries of this batch included.
-        key: if given, the batch applies once, however often it is committed.
+        erase: ids of customers whose personal parts in the journal are blanked, entries of this batch included: of the
+            entries that name them as customer, and of those about the record `Ref("customer", id)` itself.
+        key: if given, the batch applies once, however often it is committed; a refused one has not used its key.
     """
 
     puts: tuple[Put, ...] = ()
@@ -200,7 +205,7 @@ class Claim(NamedTuple):
 
 
 class Done(NamedTuple):
-    """It was handled; it never comes back."""
+    """It was handled: it never comes back, its id stays taken, and its body need not be kept."""
 
     claim: Claim
 
@@ -239,6 +244,8 @@ class Reader(Protocol):
     def find(self, kind: str, query: Query) -> Page:
         """Give a page of records that meet a resolved query. It must answer as `predicate` and `sort_key` say.
 
+        A page of nothing (limit 0) has the cursor that it was asked with.
+
         Raises:
             Invalid: rule `cursor`.
         """
@@ -259,10 +266,11 @@ class Reader(Protocol):
     ) -> tuple[Recorded, ...]:
         """Give journal entries at positions above `after` and below `before`, oldest first unless turned round.
 
-        `about` is a record, or a customer (`Ref("customer", id)`): then all entries that concern them.
+        `about` is a record, or a customer (`Ref("customer", id)`): then all entries that concern them, which name them
+        as customer or are about their own record.
 
         Raises:
-            Truncated: the journal no longer holds what follows `after`.
+            Truncated: the journal no longer holds what follows `after`; told to who follows all of it, oldest first.
         """
         ...
 
@@ -279,7 +287,7 @@ class Store(Protocol):
         """Make ready: `check` only looks, `create` lays out an empty store, `upgrade` adds what is missing.
 
         It must keep what is stored, must be safe when several processes start at once, and must do nothing the second
-        time.
+        time. An upgrade brings rows of older layouts to the present one, so that they are found by it.
 
         Raises:
             SchemaMismatch: what is stored does not fit; the error names the cure.
@@ -302,7 +310,8 @@ class Store(Protocol):
 
         Raises:
             Conflict: a put, drop or guard does not meet the version that it expects.
-            Duplicate: a unique key or a message id is taken, also under racing writers.
+            Duplicate: a unique key is taken, also under racing writers; or a message id (kind `message`, key `id`).
+            Misuse: the batch contradicts itself, or names a kind that the store was not prepared for.
             Busy: nothing was written, the same batch may be tried again.
             Unavailable: the store cannot be reached or written.
         """
@@ -311,12 +320,16 @@ class Store(Protocol):
     def claim(self, queue: str, *, now: datetime, limit: int, lease: timedelta) -> tuple[Claim, ...]:
         """Claim messages of all tenants that are due by `now`, the oldest first.
 
-        A claim is exclusive until its lease ends by the store's own clock. An ended lease is simply due again.
+        A claim is exclusive until its lease ends by the store's own clock. An ended lease is simply due again; a lease
+        of no time has ended at once.
         """
         ...
 
     def settle(self, outcomes: Sequence[Outcome]) -> tuple[bool, ...]:
-        """Say what became of claims; False where the token no longer holds, and then nothing was changed."""
+        """Say what became of claims; False where the token no longer holds, and then nothing was changed.
+
+        A token holds until its message is settled or claimed again, also after its lease has ended.
+        """
         ...
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ def test_single_pieces_live_in_the_event_and_sums_on_the_record() -> None:
     body, personal = encode_event(made.event)
     assert "She said so." in (personal or "")
     assert "She said so." not in body
-    assert decode_event("relationship.evidence_noted", body, personal, schema=1) == made.event
+    assert decode_event("relationship.evidence-noted", body, personal, schema=1) == made.event
     assert made.record.evidence["satisfaction"].score == 70
 
 
@@ -95,7 +95,7 @@ def test_a_purchase_counts_shows_and_tries() -> None:
         "came back": 1,
         "regular": 1,
     }
-    assert decode_event("relationship.purchase_noted", *encode_event(made.event), schema=1) == made.event
+    assert decode_event("relationship.purchase-noted", *encode_event(made.event), schema=1) == made.event
 
 
 def test_a_purchase_without_mapping_shows_nothing_else() -> None:

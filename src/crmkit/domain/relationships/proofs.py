@@ -32,7 +32,7 @@ from crmkit.kernel.record import Change, Event, change, event
 # events
 
 
-@event("relationship.evidence_noted")
+@event("relationship.evidence-noted")
 @frozen(kw_only=True)
 class EvidenceNoted(Event[Relationship]):
     """Something was shown."""
@@ -43,7 +43,7 @@ class EvidenceNoted(Event[Relationship]):
     warned: str | None
 
 
-@event("relationship.purchase_noted")
+@event("relationship.purchase-noted")
 @frozen(kw_only=True)
 class PurchaseNoted(Event[Relationship]):
     """The customer bought, or what he had bought was corrected or cancelled."""

@@ -169,7 +169,7 @@ class RelationshipBegun(Event[Relationship]):
     attended: datetime
 
 
-@event("relationship.origin_told")
+@event("relationship.origin-told")
 @frozen(kw_only=True)
 class OriginTold(Event[Relationship]):
     """The customer was asked why it began."""
@@ -178,7 +178,7 @@ class OriginTold(Event[Relationship]):
     origin_note: Personal[Note]
 
 
-@event("relationship.contact_noted")
+@event("relationship.contact-noted")
 @frozen(kw_only=True)
 class ContactNoted(Event[Relationship]):
     """There was contact."""
@@ -192,7 +192,7 @@ class ContactNoted(Event[Relationship]):
     warned: str | None
 
 
-@event("relationship.type_changed")
+@event("relationship.type-changed")
 @frozen(kw_only=True)
 class TypeChanged(Event[Relationship]):
     """Its type changed: from here on other rules hold."""
@@ -206,7 +206,7 @@ class TypeChanged(Event[Relationship]):
     contact_due: datetime | None
 
 
-@event("relationship.handed_over")
+@event("relationship.handed-over")
 @frozen(kw_only=True)
 class HandedOver(Event[Relationship]):
     """Somebody else represents the company."""
@@ -216,7 +216,7 @@ class HandedOver(Event[Relationship]):
     owner_since: datetime | None
 
 
-@event("relationship.cadence_agreed")
+@event("relationship.cadence-agreed")
 @frozen(kw_only=True)
 class CadenceAgreed(Event[Relationship]):
     """How often the company makes contact was agreed, or (None) that it need not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ class Database:
         self.sql = Statements(Fixed(sa.MetaData()))
         self.records: dict[str, Records] = {}
         self._timeout = timeout
+        weakref.finalize(self, pool.close)  # whoever forgets to close a store leaves no connection open
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some reads, each of them by itself.

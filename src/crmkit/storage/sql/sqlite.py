@@ -9,6 +9,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, Literal, NoReturn
 
 import sqlalchemy as sa
@@ -56,7 +57,7 @@ _INDEXES: Final = """
 def among(column: Any, bind: Any) -> Any:
     """Say that a column has one of the values of a bound JSON list, so that one statement serves lists of any length.
 
-    SQLite cannot know that the list is short next to the table, and without the hint would rather read the table in order.
+    SQLite cannot know that the list is short next to the table, and without the hint it would rather read the table.
     """
     values = sa.func.json_each(bind).table_valued("value")
     return sa.func.unlikely(column.in_(sa.select(values.c.value)))
@@ -227,12 +228,9 @@ class Pool:
         self._empty()
 
     def _empty(self) -> None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread was faster
-                return
-            connection.close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def forked(self) -> None:
         """In a forked child: begin anew, and never close what is the parent's."""
@@ -291,7 +289,9 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
         Unavailable: the file cannot be opened.
     """
     try:
-        return sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False, cached_statements=512)
+        return sqlite3.connect(
+            path, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
     except sqlite3.Error as error:
         tell(error)
 

@@ -55,7 +55,7 @@ class SQLStore:
         MissingExtra: SQLAlchemy is not installed.
     """
 
-    def __init__(self, url: str, *, durability: Durability = "normal", timeout: float = 10.0) -> None:
+    def __init__(self, url: str, *, durability: Durability = "full", timeout: float = 5.0) -> None:
         if durability not in ("normal", "full"):
             raise Misuse('durability is "normal" or "full"')
         path = _path_of(url)
