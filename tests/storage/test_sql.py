@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import itertools
 import sqlite3
@@ -31,7 +32,7 @@ from crmkit.kernel.ids import Ref
 from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where
 from crmkit.storage.sql import questions, sqlite
 from crmkit.storage.sql.sqlite import Pool, translated
-from crmkit.storage.sql.store import SQLStore
+from crmkit.storage.sql.store import SQLStore, _InDoubtError
 from crmkit.storage.store import Dead, Done, Drop, Guard
 
 
@@ -307,7 +308,7 @@ class Failing:
         self.real, self.left, self.error = connection, at, error
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.real, name)
+        found = getattr(self.real, name, None)
         if name not in ("execute", "executemany"):
             return found if name != "cursor" else lambda: Failing.sharing(self, self.real.cursor())
 
@@ -393,7 +394,46 @@ def test_a_connection_that_cannot_roll_back_is_let_go(w: World, monkeypatch: pyt
     assert w.ids() == ["a", "b"]
 
 
+def test_the_shared_connection_that_cannot_roll_back() -> None:
+    """Even when nothing works any more the shared connection is given back, so that nobody waits for it."""
+    w = World(SQLStore("sqlite://", timeout=5), lambda: w.store)
+    w.store.prepare(SCHEMA, "create")
+    pool_of(w)._only.close()  # type: ignore[attr-defined]
+    assert [type(x) for x in at_once([lambda: w.commit(put("a")), w.ids, lambda: w.commit(put("a"))])] == [Unavailable] * 3
+
+
+def test_a_key_that_is_applied_in_between(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch in doubt, whose key another process has applied meanwhile, is not applied again."""
+    batch = w.batch(put("a"), key="k")
+    apply = SQLStore._apply
+
+    def overtaken(*some: Any) -> Any:
+        monkeypatch.undo()
+        apply(*some)
+        some[1].execute("COMMIT")
+        some[1].execute("BEGIN IMMEDIATE")
+        raise _InDoubtError
+
+    monkeypatch.setattr(SQLStore, "_apply", overtaken)
+    assert w.store.commit(w.tenant, batch).replayed is True
+    assert w.version("a") == 1
+
+
 # connections
+
+
+def test_a_store_that_nobody_closes(path: Path) -> None:
+    """A store that is forgotten closes its connections, though not while a reader of it is open."""
+    w = laid_out(path)
+    w.commit(put("a"))
+    pool, reader = pool_of(w), w.store.reader(w.tenant)
+    del w
+    with reader as inside:
+        assert inside.count(PERSON, And(())) == 1
+    del reader, inside
+    gc.collect()
+    assert pool._idle == []
+    refused(Unavailable, pool.acquire)
 
 
 def test_durability_is_what_was_asked_for(tmp_path: Path) -> None:
@@ -481,6 +521,8 @@ def test_waiting_for_the_write_ahead_log(path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError):
         sqlite._write_ahead(other)
     other.close()
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite._write_ahead(Failing(None, 1, driver(sqlite3.OperationalError, sqlite3.SQLITE_IOERR)))  # type: ignore[arg-type]
 
 
 def test_the_forked_child_leaves_what_is_its_parents(w: World) -> None:
@@ -495,6 +537,19 @@ def test_the_forked_child_leaves_what_is_its_parents(w: World) -> None:
     assert parents.execute("SELECT 1").fetchone() == (1,)
     parents.close()
     threading.Thread(target=w.store.close).run()
+
+
+def test_ending_what_has_not_begun(w: World) -> None:
+    """A reader that was not opened has nothing to give back."""
+    w.store.reader(w.tenant).__exit__(None, None, None)
+    assert pool_of(w)._idle == []
+
+
+def test_what_somebody_else_took_is_not_claimed(w: World) -> None:
+    """Where others may look at the same time, as on a server, the guarded update decides who has claimed."""
+    w.commit(w.message())
+    w.store._database.sql.claim += " AND 0"  # type: ignore[attr-defined]
+    assert w.claim() == ()
 
 
 # addresses

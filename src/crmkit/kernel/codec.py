@@ -312,6 +312,9 @@ def _reader(kind: Kind[R]) -> Callable[[Row, int], R]:
             read[c.field] = f"None if v[{i}] is None else {some}" if c.null else some
         elif c.how != "currency":
             read[c.field] = _back(c, f"v[{i}]", f"e{i}")
+            if not c.null and (default := defaults[c.field]) is not attrs.NOTHING:  # written before there was the column
+                space[f"c{i}"] = default
+                read[c.field] = f"c{i} if v[{i}] is None else {read[c.field]}"
     for i, name in enumerate(kind.rest):
         hint, default = kind.hints[name], defaults[name]
         space |= {f"s{i}": converter.get_structure_hook(hint), f"t{i}": hint, f"d{i}": default}

@@ -40,6 +40,8 @@ from crmkit.services.unit import Listed, Service, Unit, verb
 T = TypeVar("T")
 BATCH = 500
 """How many relationships go into one commit when many are swept or migrated."""
+MOST_EVIDENCE = 100
+"""How many pieces of evidence one call notes."""
 
 
 @attrs.frozen
@@ -271,7 +273,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, rules = acting(u, tie)
-        shown = tuple(Evidence(each) if isinstance(each, str) else each for each in evidence)
+        shown = _shown(evidence)
         if shown:
             now = u.save(proofs.note_evidence(now, *shown, at=u.at))
         facts = moves.facts_of(now, rules)
@@ -333,7 +335,7 @@ class Relationships(Service):
         """
         u = self.unit
         now, _ = acting(u, tie)
-        shown = (Evidence(each) if isinstance(each, str) else each for each in evidence)
+        shown = _shown(evidence)
         return u.save(proofs.note_evidence(now, *shown, at=u.at))
 
     @verb
@@ -525,7 +527,7 @@ class Relationships(Service):
         rules = rules_of(u.setting.declared.types, type)
         whom = u.get(Customer, now.customer)
         _refuse_second(u, now.customer, rules, community or now.community, but=now.id)
-        shown = (Evidence(each) if isinstance(each, str) else each for each in evidence)
+        shown = _shown(evidence)
         noted = u.save(proofs.note_evidence(now, *shown, at=u.at))
         return u.save(
             relationships.change_type(
@@ -900,6 +902,15 @@ class Relationships(Service):
         for change in changes:
             u.save(change)
         return Migrated(len(changes), tuple(refused), page.next)
+
+
+def _shown(evidence: Sequence[Evidence | str]) -> tuple[Evidence, ...]:
+    """Read a kind of evidence as evidence of that kind; one text alone is not taken for its letters."""
+    if isinstance(evidence, str):
+        raise Invalid("evidence", "type", "several pieces of evidence, or a list of one", redacted(evidence))
+    if len(evidence) > MOST_EVIDENCE:
+        raise Invalid("evidence", "too-many", f"at most {MOST_EVIDENCE} pieces of evidence", redacted(evidence))
+    return tuple(Evidence(each) if isinstance(each, str) else each for each in evidence)
 
 
 def _at_least_one(limit: int) -> int:

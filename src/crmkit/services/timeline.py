@@ -39,8 +39,8 @@ class TimelineEntry:
         version: the version that the record got by it.
         at: when it took effect.
         recorded: when it was recorded.
-        by: who acted; this, `verb`, `reason` and `correlation` are empty where a customer reads in a portal and somebody
-            of the company acted.
+        by: who acted; this, `verb`, `reason` and `correlation` are empty where a customer reads in a portal and
+            somebody of the company acted.
         verb: what they called.
         reason: why, as they said.
         correlation: what it belongs to, such as a request id.

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, assert_never
 
 from crmkit.errors import Conflict, Duplicate, Misuse, SchemaMismatch, Unavailable, Unreadable
 from crmkit.kernel.ids import Ref
@@ -366,6 +366,8 @@ class MemoryStore:
                 mail.open, mail.message = False, mail.message._replace(body="")
             case Dead(why=why):
                 mail.open, mail.why = False, why
+            case _:
+                assert_never(outcome)
         mail.token = mail.until = None
         if not mail.open:
             del self._open[mail.message.queue][place]

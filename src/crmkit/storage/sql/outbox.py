@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from crmkit.kernel.dates import from_micros, micros
 from crmkit.storage.rules import refuse_negative
@@ -55,3 +55,5 @@ def _settling(database: Database, outcome: Outcome) -> tuple[str, tuple[Any, ...
         case Extend(lease=lease):
             refuse_negative(lease)
             return sql.extend, (lease // _MICROSECOND, *held)
+        case _:
+            assert_never(outcome)

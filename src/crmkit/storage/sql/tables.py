@@ -233,8 +233,7 @@ def _column_differs(table: sa.Table, column: sa.Column[Any], there: FoundTable, 
         return [Difference(f"there is no column {what}", None)]
     spec = sa.schema.CreateColumn(column).compile(dialect=dialect)
     added = sa.text(f"ALTER TABLE {dialect.identifier_preparer.format_table(table)} ADD COLUMN {spec}")
-    stale = table.info.get("kind") if column.name.startswith("crm_u_") else None
-    return [Difference(f"there is no column {what}", [added], stale)]
+    return [Difference(f"there is no column {what}", [added], table.info.get("kind"))]
 
 
 def _affinity(kind: str) -> str:
