@@ -8,8 +8,7 @@ import tempfile
 from contextlib import chdir
 from pathlib import Path
 
-from crmkit import LIFECYCLE
-from crmkit.kernel.machine.svg import to_svg
+from crmkit import LIFECYCLE, to_svg
 
 DOCS = Path(__file__).parent
 

@@ -108,9 +108,15 @@ def test_a_unit_that_failed_takes_the_host_s_changes_with_it() -> None:
     """Nothing of a unit stays when its body raises."""
     crm = CRM.open("memory://", kinds=[bikes_of_the_first_release()])
     ana = crm.customers.register(Person("Ana"))
-    with pytest.raises(MoveRefused), crm.unit() as unit:
-        Bikes(unit).sell(ana, "one")
-        unit.relationships.advance(unit.relationships.begin(ana, "long-term"), "commit")
+    tie = crm.relationships.begin(ana, "long-term")
+
+    def sell_and_fail() -> None:
+        with crm.unit() as unit:
+            Bikes(unit).sell(ana, "one")
+            unit.relationships.advance(tie, "commit")
+
+    with pytest.raises(MoveRefused):
+        sell_and_fail()
     assert Bikes(crm).called(name="one") == []
 
 

@@ -510,13 +510,13 @@ def test_purchases_move_relationships_by_the_mapping(address: str, clock: Virtua
         assert stages == ["exploration", "awareness", "awareness", "expansion", "expansion"]
         assert [e.type.removeprefix("relationship.") for e in journal(crm, tie)] == [
             "begun",
-            "purchase_noted",
-            "purchase_noted",
+            "purchase-noted",
+            "purchase-noted",
             "advanced",
-            "purchase_noted",
-            "purchase_noted",
+            "purchase-noted",
+            "purchase-noted",
             "advanced",
-            "purchase_noted",
+            "purchase-noted",
         ]
         now = crm.relationships.get(tie)
         assert (now.evidence["regular"].count, now.buying.count, str(now.buying.spent["EUR"])) == (1, 5, "50.00 EUR")
@@ -532,7 +532,7 @@ def test_a_correction_is_counted_instead(crm: CRM, clock: VirtualClock) -> None:
     crm.purchases.correct(bought, total="4 EUR", reason="typed wrongly")
     now = crm.relationships.get(tie)
     assert (now.buying.count, str(now.buying.spent["EUR"])) == (2, "11.00 EUR")
-    assert history(crm, tie)[-1] == ("purchase_noted", clock())
+    assert history(crm, tie)[-1] == ("purchase-noted", clock())
     crm.purchases.refund(bought, "4 EUR", cause="returned")
     now = crm.relationships.get(tie)
     assert (now.buying.count, now.evidence["purchase"].count, len(now.buying.recent)) == (1, 1, 1)
@@ -564,7 +564,7 @@ def test_a_late_purchase_does_not_turn_time_back(crm: CRM, clock: VirtualClock) 
     assert (now.stage, now.since, now.quiet_since) == (Stage.EXPANSION, clock() - 5 * DAY, clock() - 5 * DAY)
     assert history(crm, tie)[-3:] == [
         ("advanced", proven),
-        ("purchase_noted", clock() - 5 * DAY),
+        ("purchase-noted", clock() - 5 * DAY),
         ("advanced", clock() - 5 * DAY),
     ]
 
@@ -574,7 +574,7 @@ def test_a_late_purchase_takes_back_a_silence_that_nobody_has_noticed(crm: CRM, 
     tie = begun(crm)
     clock.advance(200 * DAY)
     crm.purchases.record(tie.customer, "5 EUR", at=clock() - 30 * DAY)
-    assert history(crm, tie)[1:] == [("purchase_noted", clock() - 30 * DAY)]
+    assert history(crm, tie)[1:] == [("purchase-noted", clock() - 30 * DAY)]
     assert crm.relationships.run_due().warned == 0
 
 
@@ -642,7 +642,7 @@ def test_acts_find_a_relationship_as_time_has_left_it(crm: CRM, clock: VirtualCl
         ("warned", start + 180 * DAY),
         ("dissolved", start + 365 * DAY),
         ("reengaged", clock()),
-        ("purchase_noted", clock()),
+        ("purchase-noted", clock()),
     ]
 
 
@@ -743,9 +743,9 @@ def test_a_reaction_may_stop_what_time_would_bring(address: str, clock: VirtualC
         assert crm.relationships.run_due().warned == 2
         assert history(crm, tie)[1:] == [
             ("warned", tie.since + 180 * DAY),
-            ("evidence_noted", tie.since + 181 * DAY),
+            ("evidence-noted", tie.since + 181 * DAY),
             ("warned", tie.since + 361 * DAY),
-            ("evidence_noted", tie.since + 362 * DAY),
+            ("evidence-noted", tie.since + 362 * DAY),
         ]
 
 
