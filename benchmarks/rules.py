@@ -20,7 +20,8 @@ from statemachine import State, StateMachine
 from transitions import Machine as Transitions
 
 from crmkit import LIFECYCLE, Machine, Signal, Stage, change, edge, need
-from crmkit.domain.relationships import moves, relationship as relationships
+from crmkit.domain.relationships import moves
+from crmkit.domain.relationships import relationship as relationships
 from crmkit.domain.relationships.evidence import EvidenceKind, Tally
 from crmkit.domain.relationships.types import LONG_TERM
 from crmkit.kernel.frozen import FrozenDict
@@ -85,7 +86,7 @@ class Theirs(StateMachine):
 
 
 def back_and_forth(one: Callable[[], object], other: Callable[[], object]) -> Callable[[], object]:
-    """Do one, then the other, then one …"""
+    """Do one and the other in turn."""
     turns = [one, other]
 
     def turn() -> None:
@@ -177,10 +178,10 @@ def main() -> None:
     show("Moves", took, name, bounds)
     mine = "Machine.step, one guard + the new relationship"
     print(
-        f"\n  transitions takes {ratio(took, 'transitions: a move', mine):.1f} times as long as step and record (bound: 6)"
+        f"\n  transitions: {ratio(took, 'transitions: a move', mine):.1f} times as long as step and record (bound: 6)"
     )
     print(
-        f"  transitions takes {ratio(took, 'transitions: a move', 'Machine.step, one guard'):.1f} times as long as the step"
+        f"  transitions: {ratio(took, 'transitions: a move', 'Machine.step, one guard'):.1f} times as long as the step"
     )
     print(
         f"  python-statemachine takes {ratio(slow, 'theirs', 'step'):.1f} times as long as step and record (bound: 60)"

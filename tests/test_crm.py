@@ -58,12 +58,12 @@ class Tallies(Service):
     """The verbs of the tests."""
 
     @verb
-    def begin(self, name: str, *, customer: str = "cus_1", reason: str = "") -> Tally:  # noqa: ARG002
+    def begin(self, name: str, *, customer: str = "cus_1", reason: str = "") -> Tally:
         """Begin one."""
         return self.unit.save(create(self.unit.new_id(Tally), TallyBegun(customer=customer, name=name)))
 
     @verb
-    def bump(self, tally: Tally | str, *, reason: str = "") -> Tally:  # noqa: ARG002
+    def bump(self, tally: Tally | str, *, reason: str = "") -> Tally:
         """Count one more."""
         now = self.unit.act_on(Tally, tally)
         return self.unit.save(change(now, TallyBumped(count=now.count + 1)))

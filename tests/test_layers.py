@@ -97,7 +97,7 @@ def layer(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def fault(sources: Sources, importer: str, imported: str) -> str | None:  # noqa: PLR0911 - one line per rule
+def fault(sources: Sources, importer: str, imported: str) -> str | None:
     """Tell which rule an import breaks, if any."""
     mine, top = layer(importer), imported.partition(".")[0]
     if importer == "crmkit":

@@ -1,7 +1,8 @@
 """A shop's eighteen months, played through crmkit: 6,919 real purchases of 2,357 customers, on a virtual clock.
 
 Purchases become evidence by a mapping that is declared below, evidence moves relationships through their lifecycle,
-silence warns and ends them, and a customer's own later purchase brings one back. Run it again and it goes on where it ended.
+silence warns and ends them, and a customer's own later purchase brings one back. Run it again, and it goes on where it
+ended.
 
     python3 dev.py demo            plays everything into out/cdnow/
     python3 dev.py demo --help     tells what else it can do

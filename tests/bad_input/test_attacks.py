@@ -212,7 +212,7 @@ def test_reactions_that_cause_each_other(address: str, clock: VirtualClock) -> N
     """R22: a reaction that causes itself is stopped at its depth, with nothing written."""
 
     def again(unit: Any, _: Any, told: Any) -> None:
-        from crmkit.kernel.record import create  # noqa: PLC0415 - as a host would
+        from crmkit.kernel.record import create
 
         unit.save(create(unit.new_id(type(_)), told))
 

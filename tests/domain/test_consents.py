@@ -162,7 +162,7 @@ def test_entries_that_cannot_be_are_refused(more: dict[str, Any], rule: str) -> 
 @pytest.mark.parametrize(
     ("status", "fine"), [("suppressed", True), ("lifted", True), ("denied", False), ("withdrawn", False)]
 )
-def test_only_suppressions_can_be_for_any_purpose(status: str, fine: bool) -> None:  # noqa: FBT001 - an expectation
+def test_only_suppressions_can_be_for_any_purpose(status: str, fine: bool) -> None:
     """A yes or no is about something."""
     if fine:
         assert said(status, 0, purpose=None).purpose is None
@@ -194,7 +194,7 @@ def test_a_proof_has_a_language_there_is() -> None:
         ("horoscopes", False),
     ],
 )
-def test_without_a_word_the_purpose_decides(purpose: str, allowed: bool) -> None:  # noqa: FBT001 - an expectation
+def test_without_a_word_the_purpose_decides(purpose: str, allowed: bool) -> None:
     """Transaction, service and relationship are allowed; marketing, and what the host invents, are not."""
     answer = asked([], 0, purpose=purpose)
     assert (answer.allowed, bool(answer), answer.why, answer.entry, answer.said) == (
@@ -237,7 +237,7 @@ def test_a_no_is_an_objection_whatever_the_purpose(status: str, purpose: str) ->
         ((MAIL, "p"), (SMS, "p"), False),
     ],
 )
-def test_a_yes_reaches_as_far_as_it_names(entry: Any, query: Any, allowed: bool) -> None:  # noqa: FBT001
+def test_a_yes_reaches_as_far_as_it_names(entry: Any, query: Any, allowed: bool) -> None:
     """What it leaves open is any; what it names must be asked."""
     yes = said("granted", 0, *entry)
     assert asked([yes], 1, *query).allowed is allowed
@@ -272,7 +272,7 @@ def test_the_narrower_word_decides_unless_a_wider_no_is_later(
     log: Any,
     query: Any,
     expected: str,
-    turned: bool,  # noqa: FBT001
+    turned: bool,
 ) -> None:
     """However the entries are ordered."""
     entries = [said(*each) for each in log]
@@ -375,7 +375,7 @@ def test_a_suppression_stops_everything_until_it_is_lifted() -> None:
         ((MAIL, None), (SMS, None), False),
     ],
 )
-def test_lifting_reaches_suppressions_of_equal_or_narrower_reach(block: Any, lift: Any, free: bool) -> None:  # noqa: FBT001
+def test_lifting_reaches_suppressions_of_equal_or_narrower_reach(block: Any, lift: Any, free: bool) -> None:
     """What was stopped more widely stays stopped."""
     log = [said("suppressed", 0, *block, purpose="service"), said("lifted", 1, *lift, purpose="service")]
     assert asked(log, 2, MAIL, "p", purpose="service").allowed is free
@@ -467,7 +467,7 @@ def test_a_request_is_confirmed_once_and_in_time() -> None:
         (("granted", 2), False),
     ],
 )
-def test_who_said_no_after_the_request_is_not_signed_up_by_an_old_link(no: Any, refused: bool) -> None:  # noqa: FBT001
+def test_who_said_no_after_the_request_is_not_signed_up_by_an_old_link(no: Any, refused: bool) -> None:
     """A click on the old mail, by whomever or whatever, does not outweigh the no."""
     request = said("requested", 1, MAIL, effective_until=day(9))
     log = [said(*no), request]

@@ -138,9 +138,9 @@ def test_conditions_combine() -> None:
     [
         lambda a, b: a and b,
         lambda a, b: a or b,
-        lambda a, b: not a,  # noqa: ARG005
+        lambda a, b: not a,
         lambda a, b: 1 if a else b,
-        lambda a, b: 1 < field("score") < 5,  # noqa: ARG005
+        lambda a, b: 1 < field("score") < 5,
     ],
 )
 def test_python_s_own_logic_is_refused(use: Any) -> None:
@@ -686,7 +686,7 @@ def test_a_cursor_of_another_kind_is_refused() -> None:
         forged(1, "a", 0),
         forged(1, "a", 0, "x", "x"),
         forged("1", "a", 0, "x"),
-        forged(True, "a", 0, "x"),  # noqa: FBT003
+        forged(True, "a", 0, "x"),
         forged(1.5, "a", 0, "x"),
         forged(2**63, "a", 0, "x"),
         forged(-(2**63) - 1, "a", 0, "x"),
@@ -722,7 +722,7 @@ def test_a_cursor_with_random_damage(data: st.DataObject) -> None:
     try:
         score, name, flag, id_ = place(after)
     except Invalid as error:
-        assert error.rule == "cursor"  # noqa: PT017
+        assert error.rule == "cursor"
     else:
         assert score is None or type(score) is int
         assert (type(name), type(flag), type(id_)) == (str, int, str)

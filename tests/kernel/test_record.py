@@ -248,30 +248,30 @@ def test_what_an_event_type_tells() -> None:
 @pytest.mark.parametrize(
     ("hint", "columns"),
     [
-        (str, [Column("x", "text", False, 200, "x", "plain")]),  # noqa: FBT003
-        (str | None, [Column("x", "text", True, 200, "x", "plain")]),  # noqa: FBT003
-        (Personal[str], [Column("x", "text", False, 200, "x", "plain")]),  # noqa: FBT003
-        (Personal[str | None], [Column("x", "text", True, 200, "x", "plain")]),  # noqa: FBT003
-        (Annotated[str | None, Line(7)], [Column("x", "text", True, 7, "x", "plain")]),  # noqa: FBT003
-        (Personal[Annotated[str, Line(300)]], [Column("x", "text", False, 300, "x", "plain")]),  # noqa: FBT003
-        (Annotated[str, Prose(500)], [Column("x", "text", False, 500, "x", "plain")]),  # noqa: FBT003
+        (str, [Column("x", "text", False, 200, "x", "plain")]),
+        (str | None, [Column("x", "text", True, 200, "x", "plain")]),
+        (Personal[str], [Column("x", "text", False, 200, "x", "plain")]),
+        (Personal[str | None], [Column("x", "text", True, 200, "x", "plain")]),
+        (Annotated[str | None, Line(7)], [Column("x", "text", True, 7, "x", "plain")]),
+        (Personal[Annotated[str, Line(300)]], [Column("x", "text", False, 300, "x", "plain")]),
+        (Annotated[str, Prose(500)], [Column("x", "text", False, 500, "x", "plain")]),
         (Annotated[str, Prose(501)], []),
         (Note, []),
-        (Annotated[str, Code(30)], [Column("x", "text", False, 30, "x", "plain")]),  # noqa: FBT003
-        (Id, [Column("x", "text", False, 80, "x", "plain")]),  # noqa: FBT003
-        (Id | None, [Column("x", "text", True, 80, "x", "plain")]),  # noqa: FBT003
-        (Personal[Id], [Column("x", "text", False, 80, "x", "plain")]),  # noqa: FBT003
-        (Stage, [Column("x", "text", False, 9, "x", "enum", Stage)]),  # noqa: FBT003
-        (Stage | str | None, [Column("x", "text", True, 80, "x", "open", Stage)]),  # noqa: FBT003
-        (bool, [Column("x", "bool", False, 0, "x", "plain")]),  # noqa: FBT003
-        (int | None, [Column("x", "int", True, 0, "x", "plain")]),  # noqa: FBT003
-        (datetime, [Column("x", "instant", False, 0, "x", "instant")]),  # noqa: FBT003
-        (PartialDate | None, [Column("x", "text", True, 10, "x", "partial")]),  # noqa: FBT003
+        (Annotated[str, Code(30)], [Column("x", "text", False, 30, "x", "plain")]),
+        (Id, [Column("x", "text", False, 80, "x", "plain")]),
+        (Id | None, [Column("x", "text", True, 80, "x", "plain")]),
+        (Personal[Id], [Column("x", "text", False, 80, "x", "plain")]),
+        (Stage, [Column("x", "text", False, 9, "x", "enum", Stage)]),
+        (Stage | str | None, [Column("x", "text", True, 80, "x", "open", Stage)]),
+        (bool, [Column("x", "bool", False, 0, "x", "plain")]),
+        (int | None, [Column("x", "int", True, 0, "x", "plain")]),
+        (datetime, [Column("x", "instant", False, 0, "x", "instant")]),
+        (PartialDate | None, [Column("x", "text", True, 10, "x", "partial")]),
         (
             Money | None,
             [
-                Column("x_minor", "int", True, 0, "x", "minor"),  # noqa: FBT003
-                Column("x_currency", "text", True, 3, "x", "currency"),  # noqa: FBT003
+                Column("x_minor", "int", True, 0, "x", "minor"),
+                Column("x_currency", "text", True, 3, "x", "currency"),
             ],
         ),
         (Decimal, []),

@@ -446,7 +446,7 @@ def test_an_identifier_belongs_to_one_customer(crm: CRM) -> None:
         ((field("kind") == "person") & (field("attributes.size") == 42) & ~field("tag").has("x"), True),
     ],
 )
-def test_customers_are_found_by_any_fact(crm: CRM, where: Any, found: bool) -> None:  # noqa: FBT001
+def test_customers_are_found_by_any_fact(crm: CRM, where: Any, found: bool) -> None:
     """Every store answers alike, with values in the types that the host has declared."""
     full(crm)
     assert [c.id for c in crm.customers.find(where)] == (["shop-17"] if found else [])

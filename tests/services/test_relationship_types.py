@@ -46,7 +46,7 @@ def exchange(crm: CRM, tie: Relationship, times: int) -> Relationship:
     return tie
 
 
-def expands(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def expands(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The customer trusts the company and wants more."""
     tie = exchange(crm, begun(crm, kind), 3)
     tie = crm.relationships.advance(tie, "understand", evidence=UNDERSTOOD)
@@ -60,7 +60,7 @@ def advances_after_silence(crm: CRM, clock: VirtualClock, kind: RelationshipType
     assert crm.relationships.advance(tie, "understand", evidence=UNDERSTOOD).stage is Stage.AWARENESS
 
 
-def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The customer asked about an open order, and an automated e-mail answers."""
     tie = begun(crm, kind)
     order = opened_order(crm, tie)
@@ -75,13 +75,13 @@ def is_answered_by_a_machine(crm: CRM, clock: VirtualClock, kind: RelationshipTy
     )
 
 
-def begins_without_representative(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def begins_without_representative(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """Nobody in particular represents the company."""
     community = "cyclists" if kind is T.COMMUNITIES else None
     crm.relationships.begin(customer(crm), kind, community=community)
 
 
-def is_called_about_an_order(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def is_called_about_an_order(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The representative rings the customer up about an open order."""
     tie = begun(crm, kind)
     order = opened_order(crm, tie)
@@ -90,13 +90,13 @@ def is_called_about_an_order(crm: CRM, clock: VirtualClock, kind: RelationshipTy
     )
 
 
-def begins_unrecognised(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def begins_unrecognised(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The profile tells the customer's name, and nothing that could be acted from."""
     community = "cyclists" if kind is T.COMMUNITIES else None
     crm.relationships.begin(customer(crm, recognised=False), kind, owner="rep-lito", community=community)
 
 
-def understands_without_exchange(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:  # noqa: ARG001 - all scenarios are called alike
+def understands_without_exchange(crm: CRM, clock: VirtualClock, kind: RelationshipType) -> None:
     """The customer has passed the trial and understands the value, and has not exchanged a word with other members."""
     tie = crm.relationships.advance(begun(crm, kind), "understand", evidence=UNDERSTOOD)
     assert tie.stage is Stage.AWARENESS

@@ -10,7 +10,7 @@ from crmkit import CRM, Person
 from crmkit.domain.interactions.interaction import Announcement, InteractionKind, InteractionRecorded, Outcome
 from crmkit.domain.needs import DeclineCause
 from crmkit.domain.words import BuyingStep, Channel, Direction, Mode
-from crmkit.errors import Misuse, NotFound
+from crmkit.errors import Invalid, Misuse, NotAllowed, NotFound
 from crmkit.kernel.codec import Told
 from crmkit.kernel.frozen import FrozenDict
 from crmkit.kernel.ids import Ref
@@ -141,8 +141,6 @@ def test_a_customer_in_a_portal_does_not_see_who_of_the_company_acted_and_why(cr
     portal = crm.portal(ana)
     with pytest.raises(NotAllowed):
         portal.customers.tag(ana, "nice")
-    with pytest.raises(NotAllowed):
-        crm.portal("somebody").customers.tag("nobody", "x")
     staff, own = portal.timeline.of(ana, newest_first=False).items[1:]
     assert (staff.title, staff.by, staff.verb, staff.reason, staff.correlation) == (
         "Customer tags changed",
@@ -152,7 +150,7 @@ def test_a_customer_in_a_portal_does_not_see_who_of_the_company_acted_and_why(cr
         "",
     )
     assert (own.type, own.by) == ("act.refused", f"portal:{ana.id}")
-    assert [e.reason for e in crm.timeline.of(ana, types=["customer"])][0] == "argues about every invoice"
+    assert next(e.reason for e in crm.timeline.of(ana, types=["customer"])) == "argues about every invoice"
 
 
 def test_the_history_of_one_record(crm, ana):

@@ -881,17 +881,17 @@ class Notes(Service):
     """Verbs on notes."""
 
     @verb
-    def make(self, title: str, *, id: str = "n1", reason: str = "") -> UNote:  # noqa: A002, ARG002
+    def make(self, title: str, *, id: str = "n1", reason: str = "") -> UNote:  # noqa: A002
         """Make one."""
         return self.unit.save(made(title, id=id))
 
     @verb
-    def rank(self, note: UNote | str, to: int, *, reason: str = "") -> UNote:  # noqa: ARG002
+    def rank(self, note: UNote | str, to: int, *, reason: str = "") -> UNote:
         """Rank one."""
         return ranked(self.unit, note.id if isinstance(note, UNote) else note, to)
 
     @verb
-    def make_two(self, *, fail: type[BaseException] | None = None, reason: str = "") -> str:  # noqa: ARG002
+    def make_two(self, *, fail: type[BaseException] | None = None, reason: str = "") -> str:
         """Make two by another verb, and perhaps fail then."""
         self.make("one", id="n1", reason="inner")
         self.rank("n0", 9)

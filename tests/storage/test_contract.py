@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 from storage_contract import NEEDS, PROPERTIES
-from storage_world import World
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storage_world import World
 
 LACKS = {
     "again": lambda w: not w.again,

@@ -201,6 +201,27 @@ def test_a_unique_key_alone(tmp_path: Path) -> None:
     refused(Duplicate, lambda: after.commit(Put("t_stored_pet", "b", 0, 1, 1, ("b", "x", "{}"), ("x",))), key="mail")
 
 
+def test_a_field_with_a_default_alone(place: Place) -> None:
+    """A field with a default that is added without a new schema is there, and found, for the records that there are."""
+
+    def kind(*, later: bool) -> Kind[Any]:
+        fields = {"mail": str, **({"tier": str, "size": int, "words": tuple[str, ...]} if later else {})}
+        values = {"tier": "plain", "size": 3, "words": ()} if later else {}
+        made = type(
+            "Pet", (Record,), {"__annotations__": fields, **values, "__module__": __name__, "__qualname__": "Pet"}
+        )
+        return pets()(frozen(kw_only=True)(made)).__kind__  # type: ignore[attr-defined,no-any-return]
+
+    before = place.open(kind(later=False))
+    before.commit(Put("t_stored_pet", "a", 0, 1, 1, ("a", "x", "{}")))
+    new = kind(later=True)
+    after = place.open(new)
+    after.tenant = before.tenant
+    rex = told(after, new, "a")
+    assert (rex.mail, rex.tier, rex.size, rex.words) == ("x", "plain", 3, ())
+    assert after.ids(Compare("tier", "eq", "plain"), new.name) == after.ids(Compare("size", "ge", 3), new.name) == ["a"]
+
+
 # modes
 
 
@@ -383,7 +404,7 @@ def test_names_that_cannot_stand_in_a_database() -> None:
 def test_long_names() -> None:
     """Indexes of long names get names that every engine takes, and different ones."""
     fields = {f"a_rather_long_name_of_a_field_{i}": i for i in range(3)}
-    made = type("Long", (Record,), {"__annotations__": {f: "str" for f in fields}, "__module__": __name__})
+    made = type("Long", (Record,), {"__annotations__": dict.fromkeys(fields, "str"), "__module__": __name__})
     kind = record("t_stored_long", indexes=[tuple(fields), tuple(reversed(fields))])(
         frozen(kw_only=True)(made)
     ).__kind__  # type: ignore[attr-defined]

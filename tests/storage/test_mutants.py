@@ -278,7 +278,7 @@ class NoLock(MemoryStore):
         self._refuse_duplicates(found, tenant, batch)
         self.turn.wait(0.002)  # somebody else's turn
         with self._memory.lock:
-            unique = {k: v for k, v in found.unique.items()}
+            unique = dict(found.unique.items())
             for p in batch.puts:
                 for name, value in zip(self._memory.layouts[p.kind].kind.unique, p.unique, strict=True):
                     found.unique.pop((p.kind, name, value or ""), None)

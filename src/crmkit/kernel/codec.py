@@ -312,7 +312,8 @@ def _reader(kind: Kind[R]) -> Callable[[Row, int], R]:
             read[c.field] = f"None if v[{i}] is None else {some}" if c.null else some
         elif c.how != "currency":
             read[c.field] = _back(c, f"v[{i}]", f"e{i}")
-            if not c.null and (default := defaults[c.field]) is not attrs.NOTHING:  # written before there was the column
+            # A row that was written before there was the column has nothing in it.
+            if not c.null and (default := defaults[c.field]) is not attrs.NOTHING:
                 space[f"c{i}"] = default
                 read[c.field] = f"c{i} if v[{i}] is None else {read[c.field]}"
     for i, name in enumerate(kind.rest):

@@ -149,7 +149,7 @@ def test_the_same_contact_twice_is_refused() -> None:
         ("1876-03-01", "", True),
     ],
 )
-def test_nobody_is_born_tomorrow(born: str, zone: str, possible: bool) -> None:  # noqa: FBT001 - an expectation
+def test_nobody_is_born_tomorrow(born: str, zone: str, possible: bool) -> None:
     """A birthday that is still to come in the customer's zone is refused, as far as it is known."""
     made = Person("Ana", born=born)
     if possible:

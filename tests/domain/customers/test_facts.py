@@ -85,7 +85,7 @@ def test_facts_that_cannot_be_are_refused(make: Any, rule: str) -> None:
         (("", ""), "03:00", True),
     ],
 )
-def test_best_hours_may_lie_past_midnight(hours: tuple[str, str], time: str, suits: bool) -> None:  # noqa: FBT001
+def test_best_hours_may_lie_past_midnight(hours: tuple[str, str], time: str, suits: bool) -> None:
     """The first minute belongs to them, the last does not; without any, all hours are as good."""
     wish = ChannelPreference(Channel.PHONE, best_from=hours[0], best_until=hours[1])
     assert wish.suits(time) is suits
