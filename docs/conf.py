@@ -17,6 +17,7 @@ import attrs
 from docutils.nodes import Text
 from sphinx.addnodes import literal_strong, pending_xref, pending_xref_condition
 from sphinx.domains.python import PyObject
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 from sphinx.util.inspect import object_description
 
@@ -27,6 +28,9 @@ BLOCK = re.compile(r"^(\S.*)\n\n((?:    .*(?:\n|\Z)|\n(?=\n*    ))+)", re.MULTIL
 
 # A default that is longer is not shown.
 LONGEST_DEFAULT = 40
+
+# Where each exported name lives.
+HOMES = _reference.exported()
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +75,15 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?:crmkit\.(?:\w+\.)*)?_\w+.*"),  # private
     (r"py:.*", r"(?:[\w.]+\.)?(?:[A-Z]\d?|[A-Z]\w*T|[A-Z]_co|[A-Z]_contra|P\.args|P\.kwargs)"),  # type variables
 ]
+
+
+def tell_constants(app, what, name, obj, options, lines):
+    """Give a constant the docstring that follows it in its own module: the package only passes it on."""
+    module, _, own = name.rpartition(".")
+    if what == "data" and module == "crmkit" and (home := HOMES.get(own)):
+        analyzer = ModuleAnalyzer.for_module(home)
+        analyzer.analyze()
+        lines[:] = analyzer.attr_docs.get(("", own), [""])
 
 
 def show_markdown(app, what, name, obj, options, lines):
@@ -170,6 +183,7 @@ def setup(app):
         if field.name == "variable":
             field.label = "Attributes"
     app.connect("builder-inited", write_reference)
+    app.connect("autodoc-process-docstring", tell_constants, priority=50)
     app.connect("autodoc-process-docstring", show_markdown, priority=100)
     app.connect("autodoc-process-docstring", join_names, priority=900)
     app.connect("autodoc-before-process-signature", resolve_annotations)

@@ -349,7 +349,6 @@ def test_an_identifier_is_taken_once_by_many(crm: CRM) -> None:
     assert len(crm.customers.find(field("identifier") == "card:1")) == 1
 
 
-@pytest.mark.xfail(reason="open: a customer in a portal cannot see, and so may take, the identifier of another one")
 def test_an_identifier_is_taken_once_by_customers(clock: VirtualClock) -> None:
     """R2: what an actor does not see is taken all the same."""
     crm = CRM.open("memory://", clock=clock, policy=DefaultPolicy(portal_may=["customers.note"]))

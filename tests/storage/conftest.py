@@ -1,4 +1,4 @@
-"""Worlds to try: the store in memory, SQLite in a file, SQLite in memory. The stores are shared, the tenants are not."""
+"""Worlds to try: the store in memory, SQLite in a file, SQLite in memory. Stores are shared, tenants are not."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ def unique_keys_are_freed(w: World) -> None:
 
 @promise
 def unique_keys_change_hands_in_a_batch(w: World) -> None:
-    """Unique keys are held against what is there after the batch: they may be swapped, passed on, or freed by a drop."""
+    """Unique keys are held against what is there after the batch: they may be swapped or passed on."""
     w.commit(put("a", email="1", badge="x"), put("b", email="2"), put("c", email="3"), put("d", email="4"))
     w.commit(put("a", 1, email="2", badge="y"), put("b", 1, email="1", badge="x"))
     w.commit(put("e", email="3"), put("c", 1, email="4"), Drop(PERSON, "d", 1))
@@ -580,7 +580,7 @@ def a_customers_entries_include_those_of_the_record(w: World) -> None:
 
 @promise
 def erasure_blanks_what_is_personal(w: World) -> None:
-    """The personal parts of a customer's entries are blanked, those of the batch included; the rest and its place stay."""
+    """The personal parts of a customer's entries are blanked, those of the batch included; the rest stays."""
     secret = {"personal": '{"name":"Ana"}'}
     before = [
         entry("a", customer="c", **secret),
@@ -709,7 +709,7 @@ def reads_see_whole_commits(w: World) -> None:
 
 @promise
 def a_commit_is_read_at_once(w: World) -> None:
-    """What was acknowledged is seen by every reader that opens afterwards, and by one that is open without a snapshot."""
+    """What was acknowledged is seen by readers that open afterwards, and by those that are no snapshots."""
     with w.store.reader(w.tenant) as reader:
         assert reader.get(PERSON, ["a"]) == {}
         w.commit(put("a"), entry())
@@ -917,7 +917,7 @@ def a_closed_store_refuses(w: World) -> None:
     closed.store.close()
     for act in (
         lambda: closed.get("a"),
-        lambda: closed.commit(),
+        closed.commit,
         closed.claim,
         lambda: closed.store.settle([]),
         lambda: closed.store.prepare(SCHEMA, "check"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from storage_contract import NEEDS, PROPERTIES
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from storage_world import World

@@ -1,7 +1,7 @@
 """SQLite answers like memory, and both like a small model that knows neither of them.
 
-The model says what conditions, orders and pages mean without a line of the kernel's; the machine at the end holds the two
-stores against each other over whole histories, refusals included.
+The model says what conditions, orders and pages mean without a line of the kernel's; the machine at the end holds the
+two stores against each other over whole histories, refusals included.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def test_conditions_orders_and_pages(people: Any, asked: list[Where], order: tup
 @settings(max_examples=60)
 @given(before=people, after=people, order=orders, limit=st.integers(1, 3))
 def test_pages_go_on_at_their_place(before: Any, after: Any, order: tuple[str, ...], limit: int) -> None:
-    """Whatever is changed between two pages, the second gives what comes after the first one's last record as it was."""
+    """Whatever is changed between two pages, the second gives what comes after the first one's last record."""
     assume(len(before) > limit)
     found = []
     for store in STORES.values():

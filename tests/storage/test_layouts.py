@@ -1,4 +1,4 @@
-"""Laying out, checking and upgrading: every mode, older and newer layouts, rows of old schemas, and other people's tables."""
+"""Laying out, checking and upgrading: every mode, older and newer layouts, rows of old schemas, tables of the host."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def told(w: World, kind: Kind[Any], id_: str) -> Any:
 
 
 def test_records_of_an_older_schema(place: Place) -> None:
-    """After an upgrade old records load as new ones, at their version, and are found by what the new layout declares."""
+    """After an upgrade old records load as new ones, at their version, and are found by the new layout."""
     old, new = first(), second()
     before = place.open(old)
     other = before.beside()
@@ -262,7 +262,7 @@ def layout(path: Path) -> list[Any]:
 
 
 def test_an_empty_file(path: Path, prepared: Callable[[Mode], World]) -> None:
-    """`check` refuses a file without a layout and leaves it empty; the other modes lay it out, and then `check` is content."""
+    """`check` refuses a file without a layout; the other modes lay it out, and then `check` is content."""
     error = refused(SchemaMismatch, lambda: prepared("check"))
     assert 'prepare(schema, "create")' in str(error)
     assert "and 1 more" not in str(error)
@@ -362,7 +362,7 @@ def test_files_that_sort_otherwise(path: Path, prepared: Callable[[Mode], World]
 
 
 def test_tables_of_the_host(path: Path, prepared: Callable[[Mode], World]) -> None:
-    """Tables, views and rows of the host in the same file stay as they are, whatever is laid out, written or upgraded."""
+    """Tables, views and rows of the host in the same file stay as they are, whatever is laid out or written."""
     change(
         path,
         "CREATE TABLE shop (id INTEGER PRIMARY KEY, crm_note TEXT)",

@@ -79,7 +79,7 @@ def test_look_ups_do_not_read_everything(where: Where, most: int, w: World, monk
 
 
 def test_snapshots_are_copied_only_when_somebody_commits(w: World) -> None:
-    """A snapshot shares everything until the first commit while it is open, and nothing is copied after it was closed."""
+    """A snapshot shares everything until the first commit while it is open, and nothing is copied afterwards."""
     tenants = w.store._memory.tenants  # type: ignore[attr-defined]
     before = tenants[w.tenant]
     with w.store.reader(w.tenant, snapshot=True) as one:

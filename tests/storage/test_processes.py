@@ -62,7 +62,7 @@ def test_processes_lose_no_update_and_claim_nothing_twice(tmp_path: Path) -> Non
 
 
 def test_killing_a_writer_leaves_whole_commits(tmp_path: Path) -> None:
-    """Whenever a process is killed, every acknowledged commit is there, and each with its record, keys, entry and message."""
+    """Whenever a process is killed, acknowledged commits are there, each with its record, keys, entry and message."""
     for turn in range(4):
         writer = child("write_until_killed", tmp_path / "crm.db")
         assert writer.stdout is not None

@@ -1,4 +1,4 @@
-"""What only the SQL store promises: which indexes it uses, what it says when something is wrong, and that it then writes nothing."""
+"""What only the SQL store promises: which indexes it uses, and what it says, and does not write, when something fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from crmkit.errors import (
     Unavailable,
 )
 from crmkit.kernel.ids import Ref
-from crmkit.kernel.query import And, Compare, Has, In, Not, Or, Prefix, Where
+from crmkit.kernel.query import EVERYTHING, And, Compare, Has, In, Not, Or, Prefix, Where
 from crmkit.storage.sql import questions, sqlite
 from crmkit.storage.sql.sqlite import Pool, translated
 from crmkit.storage.sql.store import SQLStore, _InDoubtError
@@ -86,7 +86,7 @@ def plan_of(w: World, ask: Callable[[World], object], monkeypatch: pytest.Monkey
     return [r[3].replace(f"crm_{PERSON}", "P") for r in found]
 
 
-def second(where: Where = And(()), *order: str) -> Callable[[World], object]:
+def second(where: Where = EVERYTHING, *order: str) -> Callable[[World], object]:
     return lambda w: w.page(where, order=order, limit=1, after=w.page(where, order=order, limit=1).next)
 
 
@@ -112,9 +112,12 @@ PLANS: dict[str, tuple[Callable[[World], object], list[str]]] = {
     ),
     "some": (lambda w: w.get("a", "b"), [BY_ID]),
     "next by id": (second(), [f"{BY_ID}>?)"]),
-    "next by customer": (second(And(()), "boss"), ["P__boss (crm_tenant=? AND boss>?)"]),
-    "next by two": (second(And(()), "name", "score"), ["name=?", "name>?"]),
-    "next, turned round": (second(And(()), "-name"), ["name=?", "P__name__score (crm_tenant=? AND name<?)", "name=?"]),
+    "next by customer": (second(EVERYTHING, "boss"), ["P__boss (crm_tenant=? AND boss>?)"]),
+    "next by two": (second(EVERYTHING, "name", "score"), ["name=?", "name>?"]),
+    "next, turned round": (
+        second(EVERYTHING, "-name"),
+        ["name=?", "P__name__score (crm_tenant=? AND name<?)", "name=?"],
+    ),
     "journal": (
         lambda w: w.events(after=3),
         ["sqlite_autoindex_crm_journal_1 (tenant=? AND position>? AND position<?)"],
@@ -189,7 +192,7 @@ def test_a_place_for_every_value() -> None:
 
 
 def test_busy_while_somebody_writes(w: World, raw: sqlite3.Connection) -> None:
-    """While another connection or thread writes, a commit is busy, writes nothing and can be tried again; reads go on."""
+    """While another connection or thread writes, a commit is busy, writes nothing and can be tried again."""
     w.commit(put("a"), w.message())
     raw.execute("BEGIN IMMEDIATE")
     refused(Busy, lambda: w.commit(put("b"), entry()))
@@ -207,9 +210,7 @@ def test_the_shared_connection_is_waited_for() -> None:
     w = World(SQLStore("sqlite://", timeout=0.05), lambda: w.store)
     w.store.prepare(SCHEMA, "create")
     pool_of(w).acquire()
-    assert [
-        type(x) for x in at_once([lambda: w.commit(put("a")), lambda: w.ids(), lambda: w.store.reader("t").__enter__()])
-    ] == [Busy] * 3
+    assert [type(x) for x in at_once([w.commit, w.ids, w.store.reader("t").__enter__])] == [Busy] * 3
     pool_of(w).release(None)  # type: ignore[arg-type]
     w.commit(put("a"))
 
@@ -236,7 +237,7 @@ def test_a_file_that_can_only_be_read(w: World) -> None:
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    """A missing directory, a directory, and a file that is no database: told without the path, which may tell of people."""
+    """A missing directory, a directory, and a file that is no database: told without the path."""
     (tmp_path / "other.db").write_text("no database, but long enough to look like a file with something in it" * 20)
     for name in ("ana-reyes/crm.db", ".", "other.db"):
         store = SQLStore(f"sqlite:///{tmp_path}/{name}")
@@ -342,7 +343,7 @@ def acts(w: World) -> dict[str, tuple[int, Callable[[], object]]]:
             20,
             lambda: w.commit(put("a", email="e"), put("x", 1), Drop(PERSON, "y", 1), *rest[3:], key="k"),
         ),
-        "claim": (5, lambda: w.claim()),
+        "claim": (5, w.claim),
         "settle": (3, lambda: w.store.settle([Done(c) for c in w.claim(lease=0 * HOUR)])),
     }
 
@@ -354,7 +355,7 @@ def acts(w: World) -> dict[str, tuple[int, Callable[[], object]]]:
 def test_failing_at_every_statement_writes_nothing(
     name: str, error: BaseException, w: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever statement of an act fails, nothing of it is written, nothing stays locked, and the next one succeeds."""
+    """Whichever statement of an act fails, nothing of it is written, and nothing stays locked."""
     w.commit(put("x", email="e", keys=[("tag", "x")]), put("y"), entry(customer="c"), w.message("m0"))
     least, act = acts(w)[name]
     pool = pool_of(w)
@@ -613,7 +614,7 @@ def test_a_truncated_journal(w: World, raw: sqlite3.Connection) -> None:
 
 
 def test_the_outbox_keeps_what_it_should(w: World, raw: sqlite3.Connection) -> None:
-    """Of a message that is done the body goes; one that is dead stays with its reason; leases end by the database's clock."""
+    """Of a message that is done the body goes; one that is dead stays; leases end by the database's clock."""
     w.commit(w.message("m1"), w.message("m2"), w.message("m3"))
     one, two, three = w.claim()
     raw.execute("UPDATE crm_outbox SET leased_until = leased_until - 3600000000 WHERE id = 'm3'")

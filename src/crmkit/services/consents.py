@@ -285,7 +285,7 @@ class Consents(Service):
         """
         u = self.unit
         asked = u.act_on(Consent, request)
-        log = u.find(Consent, field("customer") == asked.customer)
+        log = u.find(Consent, field("customer") == asked.customer, hidden_too=True)
         return u.save(consents.confirm(log, asked.id, at=u.at, id=u.new_id(Consent), by=u.by, evidence=evidence))
 
     # asking
@@ -327,7 +327,7 @@ class Consents(Service):
             _about(purpose, channel),
             field("contact_point").in_(dict.fromkeys((point, None))),
         )
-        log = u.find(Consent, where)
+        log = u.find(Consent, where, hidden_too=True)
         return consents.effective(log, purpose, channel, point, at=at or u.at, known_at=known_at)
 
     @verb
@@ -406,7 +406,7 @@ class Consents(Service):
         found, point = u.get(Customer, customer), _id_of(contact_point)
         if point is not None:
             found.contact(point)
-        last = u.first(Consent, field("customer") == found.id, order=["-number"])
+        last = u.first(Consent, field("customer") == found.id, order=["-number"], hidden_too=True)
         change = consents.enter(
             found.id,
             1 if last is None else last.number + 1,

@@ -814,7 +814,7 @@ class Customers(Service):
         return found if change is None else self.unit.save(change)
 
     def _refuse_taken(self, wanted: Identifier, *, but: str | None = None) -> None:
-        holders = self.unit.find(Customer, field("identifier") == wanted.key, limit=2)
+        holders = self.unit.find(Customer, field("identifier") == wanted.key, limit=2, hidden_too=True)
         if any(h.id != but for h in holders):
             reasons = [f"another customer has this identifier of the scheme {wanted.scheme}"]
             raise Refusal(f"identifier of {wanted.scheme}", "identifier.taken", reasons, ["by_identifier"])

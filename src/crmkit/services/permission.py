@@ -14,7 +14,7 @@ from crmkit.domain.words import Contact, Direction, Purpose
 from crmkit.errors import Refusal
 from crmkit.kernel.ids import Ref
 from crmkit.kernel.query import field
-from crmkit.services.ties import known, reading
+from crmkit.services.ties import as_it_is, known
 from crmkit.services.unit import Unit
 
 
@@ -31,16 +31,16 @@ def judged(
         at: when it takes place.
         contact_point: the id of the address that would be used.
     """
-    log = u.find(Consent, field("customer") == customer.id)
+    log = u.find(Consent, field("customer") == customer.id, hidden_too=True)
     decision = consents.effective(log, contact.purpose, contact.channel, contact_point, at=at)
-    asked = (reading(u, tie) for tie in lasting(u, customer.id) if _concerns(about, tie))
+    asked = (as_it_is(u, tie) for tie in lasting(u, customer.id) if _concerns(about, tie))
     ties = [(tie, rules) for tie, rules in asked if tie.ended is None]
     if not ties:
         if decision.allowed or contact.purpose is Purpose.TRANSACTION:
             return Permission(allowed=True, reasons=(*decision.reasons, "no relationship speaks against it"))
         return Permission(allowed=False, objections=(Objection("consent", decision.reasons, ("ask for consent",)),))
     still_open = (field("customer") == customer.id) & (field("status") == PurchaseStatus.OPEN)
-    transactions = [each.id for each in u.find(Purchase, still_open)]
+    transactions = [each.id for each in u.find(Purchase, still_open, hidden_too=True)]
     traits = known(customer).traits
     objections: list[Objection] = []
     for tie, rules in ties:
@@ -81,7 +81,7 @@ def refuse_unless_allowed(
 def lasting(u: Unit, customer: str) -> tuple[Relationship, ...]:
     """Give the relationships of a customer that have not ended, the oldest first."""
     where = (field("customer") == customer) & (field("ended") == None)  # noqa: E711 - it builds a condition
-    return u.find(Relationship, where, order=("began",))
+    return u.find(Relationship, where, order=("began",), hidden_too=True)
 
 
 def _concerns(about: Ref | None, tie: Relationship) -> bool:

@@ -478,7 +478,7 @@ class Relationships(Service):
         relationships.check_type(
             None, rules, owner=now.owner, community=now.community, known=known(u.get(Customer, now.customer))
         )
-        log = () if own_purchase else u.find(Consent, field("customer") == now.customer)
+        log = () if own_purchase else u.find(Consent, field("customer") == now.customer, hidden_too=True)
         allowed = consents.effective(log, Purpose.MARKETING, channel, at=u.at).allowed
         facts = moves.facts_of(now, rules, own_purchase=own_purchase, contact_allowed=allowed)
         return _step(u, now, rules, Signal.REENGAGE, facts, proof=tuple(evidence))
@@ -963,7 +963,7 @@ def _refuse_second(u: Unit, customer: str, rules: TypeRules, community: str | No
     same = [field("customer") == customer, field("type") == rules.name]
     if rules.community:
         same.append(field("community") == community)
-    there = u.first(Relationship, everything(*same), order=("ended",))
+    there = u.first(Relationship, everything(*same), order=("ended",), hidden_too=True)
     if there is not None and there.id != but:
         ended = there.ended is not None
         reason = f"there is one of type {rules.name} already, {there.id}{', which ended' if ended else ''}"

@@ -97,7 +97,11 @@ def acting(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]
 
 def reading(u: Unit, which: Relationship | str) -> tuple[Relationship, TypeRules]:
     """Give a relationship as time has left it, without writing that down."""
-    tie = u.get(Relationship, which)
+    return as_it_is(u, u.get(Relationship, which))
+
+
+def as_it_is(u: Unit, tie: Relationship) -> tuple[Relationship, TypeRules]:
+    """Give a relationship that was found as time has left it, and the rules of its type."""
     if (migration := migration_of(u, tie)) is not None:
         tie = migration.record
     rules = rules_for(u, tie)

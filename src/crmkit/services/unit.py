@@ -134,6 +134,7 @@ class Unit:
         self._messages: list[Message] = []
         self._erase: list[str] = []
         self._causes: list[int] = []
+        self._hidden: set[tuple[str, str]] = set()
         self._rows: dict[tuple[str, str], tuple[Record, Row]] = {}
         self._related: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
         self._undo: list[tuple[tuple[str, str], Record | None, int | None, bool, int | None]] = []
@@ -160,7 +161,7 @@ class Unit:
         if seen is None and key not in self._drops:
             self._read(cls, (key[1],))
             seen = self._seen.get(key)
-        if seen is None:
+        if seen is None or key in self._hidden:
             raise NotFound(*key)
         return cast("R", seen)
 
@@ -170,7 +171,8 @@ class Unit:
         wanted = tuple(dict.fromkeys(self._id_of(kind, i) for i in ids))
         if unread := tuple(i for i in wanted if (kind.name, i) not in self._seen and (kind.name, i) not in self._drops):
             self._read(cls, unread)
-        return {i: cast("R", self._seen[kind.name, i]) for i in wanted if (kind.name, i) in self._seen}
+        shown = self._seen.keys() - self._hidden
+        return {i: cast("R", self._seen[kind.name, i]) for i in wanted if (kind.name, i) in shown}
 
     def _id_of(self, kind: Kind[R], which: R | str) -> str:
         if isinstance(which, kind.cls):
@@ -206,9 +208,18 @@ class Unit:
             raise Stale(*key, insisted, version)
 
     def find(
-        self, cls: type[R], where: Where | None = None, *, order: Sequence[str] = (), limit: int | None = None
+        self,
+        cls: type[R],
+        where: Where | None = None,
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        hidden_too: bool = False,
     ) -> tuple[R, ...]:
         """Give all records that meet a condition, or the first `limit`, this unit's own changes included.
+
+        `hidden_too` is for rules, which hold whether the actor sees what they rest on or not. What is found so never
+        goes to the caller: it stays hidden from `get` and the like.
 
         Raises:
             Invalid: the condition names no field of the kind; rule `too-many`, no limit was said and there are more
@@ -216,7 +227,8 @@ class Unit:
         """
         kind = cls.__kind__
         touched = {k for k in (*self._dirty, *self._drops) if k[0] == kind.name}
-        query = self._query(kind, where, order, LONGEST_PAGE if limit is None else limit, None)
+        wanted = LONGEST_PAGE if limit is None else limit
+        query = self._query(kind, where, order, wanted, None, hidden_too=hidden_too)
         most = query.limit
         if touched:  # the page may hold as many that this unit has changed or dropped
             query = Query(query.where, query.order, min(most + len(touched), LONGEST_PAGE))
@@ -233,7 +245,17 @@ class Unit:
             fresh = [cast("R", r) for r in mine if meets(Found(rows[r.id], kind.keys_of(r)))]
             place = sort_key(order_of(query.order, kind), kind)
             out = sorted([*out, *fresh], key=lambda r: place(rows[r.id]))
+        if hidden_too:
+            self._hide(kind, out)
         return tuple(out[:most])
+
+    def _hide(self, kind: Kind[Any], found: Iterable[Record]) -> None:
+        """Remember which of these the actor may not see."""
+        sees = self.setting.policy.sees(self.setting.actor, kind)
+        if sees is not None:
+            meets = predicate(resolve(sees, kind, self.setting.keys.get(kind.name)), kind)
+            hidden = (r for r in found if not meets(Found(self._row(r), kind.keys_of(r))))
+            self._hidden.update((kind.name, r.id) for r in hidden)
 
     def _row(self, record: Record) -> Row:
         """Give the row of a record, encoded once for as long as this unit sees it so."""
@@ -243,22 +265,23 @@ class Unit:
             kept = self._rows[key] = record, encode(record)
         return kept[1]
 
-    def first(self, cls: type[R], where: Where, *, order: Sequence[str] = ()) -> R | None:
-        """Give the first record that meets a condition, or None."""
-        return next(iter(self.find(cls, where, order=order, limit=1)), None)
+    def first(self, cls: type[R], where: Where, *, order: Sequence[str] = (), hidden_too: bool = False) -> R | None:
+        """Give the first record that meets a condition, or None. `hidden_too` is for rules, as in `find`."""
+        return next(iter(self.find(cls, where, order=order, limit=1, hidden_too=hidden_too)), None)
 
     def related(self, cls: type[R], column: str, values: Iterable[str]) -> dict[str, tuple[R, ...]]:
         """Give by value all records whose column has it, in one read, and without any the next time in this unit.
 
         So a verb on many records reads what its reactions will ask for at once. For columns that never change, such as
-        the customer whom a record is about.
+        the customer whom a record is about. It is for rules: what the actor may not see is among it, as with
+        `hidden_too`.
         """
         name = cls.__kind__.name
         known = self._related.setdefault((name, column), {})
         wanted = tuple(dict.fromkeys(values))
         unread = [v for v in wanted if v not in known]
         for some in (unread[i : i + IN_ONE_READ] for i in range(0, len(unread), IN_ONE_READ)):
-            found = self.find(cls, field(column).in_(some))
+            found = self.find(cls, field(column).in_(some), hidden_too=True)
             known.update({v: {} for v in some})
             for record in found:
                 known[getattr(record, column)][record.id] = None
@@ -306,10 +329,17 @@ class Unit:
             return reader.count(kind.name, query.where)
 
     def _query(
-        self, kind: Kind[Any], where: Where | None, order: Sequence[str], limit: int, after: str | None
+        self,
+        kind: Kind[Any],
+        where: Where | None,
+        order: Sequence[str],
+        limit: int,
+        after: str | None,
+        *,
+        hidden_too: bool = False,
     ) -> Query:
         asked = EVERYTHING if where is None else where
-        sees = self.setting.policy.sees(self.setting.actor, kind)
+        sees = None if hidden_too else self.setting.policy.sees(self.setting.actor, kind)
         query = Query(asked if sees is None else everything(asked, sees), tuple(order), limit, after)
         return checked(query, kind, self.setting.keys.get(kind.name))
 
