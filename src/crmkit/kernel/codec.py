@@ -181,7 +181,7 @@ def _value_union_back(hint: Any) -> Callable[[Any, Any], Any]:
     def back(raw: Any, _: Any) -> Any:
         if raw is None and nothing:
             return None
-        body: Document = dict(raw)
+        body = dict(cast("Document", raw))
         hook, cls = hooks[body.pop("is")]
         return hook(body, cls)
 
