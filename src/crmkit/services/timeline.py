@@ -325,6 +325,16 @@ def _shown(event: proofs.PurchaseNoted) -> str:
     return f"Purchase {event.buying.count} of this episode noted{shows}"
 
 
+def _corrected(event: purchases.PurchaseCorrected) -> str:
+    was = event.before.total
+    return "Purchase corrected" if was == event.total else f"Purchase corrected, {event.total} instead of {was}"
+
+
+def _planned(event: tasks.TaskPlanned) -> str:
+    what = "Task" if event.kind == tasks.TaskKind.OTHER else _spelled(str(event.kind))
+    return f"{what} planned for {event.due:%Y-%m-%d}"
+
+
 TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
     relationships.RelationshipBegun: lambda event: f"Relationship begun: {event.type}, in {event.stage}",
     relationships.TypeChanged: lambda event: f"Relationship changed from {event.previous} to {event.type}",
@@ -342,9 +352,10 @@ TITLES: Mapping[type[Event[Any]], Callable[[Any], str]] = {
     interactions.InteractionRecorded: _contact,
     purchases.PurchaseRecorded: lambda event: f"Bought for {event.total}",
     purchases.PurchaseRefunded: lambda event: f"Refunded {event.refunds[-1].amount}",
-    purchases.PurchaseCorrected: lambda event: f"Purchase corrected, {event.total} instead of {event.before.total}",
+    purchases.PurchaseCorrected: _corrected,
+    proofs.EvidenceNoted: lambda event: f"Shown: {', '.join(dict.fromkeys(str(each.kind) for each in event.shown))}",
     needs.NeedDeclined: lambda event: f"Need declined: {_spelled(str(event.cause)).lower()}",
     measurements.SatisfactionMeasured: _score,
-    tasks.TaskPlanned: lambda event: f"{_spelled(str(event.kind))} planned for {event.due:%Y-%m-%d}",
+    tasks.TaskPlanned: _planned,
 }
 """How the title of an event is made; all others are called by their names."""
