@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements"
 
-# Which dependency groups of pyproject.toml hold which others, and the extras that each installs.
+# Which dependency groups of pyproject.toml hold which others, and the extras that all of them install.
 GROUPS = {
     "run": ("run", "test", "lint", "docs", "bench", "dev"),
     "test": ("test", "lint", "docs", "dev"),
@@ -35,7 +35,7 @@ GROUPS = {
     "bench": ("bench", "dev"),
     "dev": ("dev",),
 }
-EXTRAS = {group: "sql,rich" if group in {"run", "bench"} else "sql,rich,testing" for group in GROUPS}
+EXTRAS = "sql,rich"
 
 VERSIONS = ("3.11", "3.12", "3.13")
 RESOLUTIONS = {
@@ -305,7 +305,7 @@ def lock(arguments: argparse.Namespace, more: list[str]) -> None:
     def pin(group: str) -> None:
         target = REQUIREMENTS / f"{group}.txt"
         options = ["--universal", "--python-version", VERSIONS[0], "--generate-hashes", "--no-header", "--no-annotate"]
-        extras = [f"--extra={extra}" for extra in EXTRAS[group].split(",")]
+        extras = [f"--extra={extra}" for extra in EXTRAS.split(",")]
         if group != "dev":
             options += ["--constraint", "requirements/dev.txt"]
         elif arguments.upgrade:
@@ -346,7 +346,7 @@ def versions(arguments: argparse.Namespace, more: list[str]) -> None:
             uv(*install, "--require-hashes", "-r", REQUIREMENTS / "test.txt")
             uv(*install, "--no-deps", "--no-build-isolation", "--editable", ".")
         else:
-            uv(*install, *RESOLUTIONS[dependencies], "--group", "test", "--editable", f".[{EXTRAS['test']}]")
+            uv(*install, *RESOLUTIONS[dependencies], "--group", "test", "--editable", f".[{EXTRAS}]")
         names = ["attrs", "cattrs", "python-dateutil", "sqlalchemy", "pytest", "hypothesis"]
         show = f"from importlib.metadata import version; print(*(n + ' ' + version(n) for n in {names}), sep=', ')"
         print(ask(python_of(place), "-c", show), flush=True)

@@ -67,7 +67,7 @@ def measure(folder: Path, customers: int) -> dict[str, float]:
         return {
             "get": micros(crm.customers.get, some),
             "find by e-mail": micros(lambda i: crm.customers.by_email(mails[i]), some),
-            "timeline page": micros(lambda i: crm.timeline(i), some),
+            "timeline page": micros(lambda i: crm.timeline.of(i), some),
         }
 
 
