@@ -13,6 +13,7 @@ import attrs
 import pytest
 from attrs import frozen
 
+from crmkit import LIFECYCLE, Person, Signal, Stage, edge, previous
 from crmkit.crm import CRM, LONGEST_WAIT, OpenUnit
 from crmkit.errors import Busy, Conflict, Duplicate, Invalid, Misuse, NotAllowed, NotFound, Stale, Unavailable
 from crmkit.kernel.checks import Id
@@ -441,3 +442,19 @@ def test_time_is_only_slept_between_tries(crm: CRM, monkeypatch: pytest.MonkeyPa
     Tallies(crm).begin("a")
     assert isinstance(Tallies(crm)._scope, CRM)
     assert not isinstance(Tallies(crm)._scope, Unit)
+
+
+def test_a_lifecycle_that_goes_back_to_the_stage_before_is_refused() -> None:
+    """A relationship does not keep that stage, so such a step could never be taken."""
+    back = LIFECYCLE.extend(
+        version=2, add=[edge(Stage.DISSOLUTION, previous(Stage.AWARENESS, Stage.EXPANSION), on=Signal.COOL)]
+    )
+    with pytest.raises(Misuse, match="keeps no stage before the last"):
+        CRM.open("memory://", lifecycle=back)
+
+
+def test_ids_sort_in_the_order_in_which_they_were_made() -> None:
+    """Also within one instant, so that lists with ties are stable."""
+    crm = CRM.open("memory://", clock=VirtualClock(START))
+    made = [crm.customers.register(Person("Ana")).id for _ in range(50)]
+    assert made == sorted(made)

@@ -154,11 +154,12 @@ class World:
     def pages(self, where: Where = EVERYTHING, *, limit: int, **more: Any) -> Iterator[list[str]]:
         """Give page after page."""
         after = None
-        while True:
+        for _ in range(1000):
             page = self.page(where, limit=limit, after=after, **more)
             yield [s.id for s in page.items]
             if (after := page.next) is None:
                 return
+        raise AssertionError("pages without end")
 
     def count(self, where: Where = EVERYTHING, kind: str = "t_stored_person") -> int:
         """Count records."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import datetime
+from itertools import count
 from typing import NamedTuple
 
 from crmkit.errors import Invalid, redacted
 from crmkit.kernel.dates import micros
 
+_COUNT = count()
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", re.ASCII)
 
 
@@ -42,11 +44,14 @@ def identifier(field: str, value: object) -> str:
 
 
 def new_id(prefix: str, at: datetime) -> str:
-    """Make an id: `prefix`, then the microsecond and 64 random bits, so that ids sort by time and cannot be guessed.
+    """Make an id: `prefix`, then the microsecond, a count and 48 random bits.
+
+    So ids sort by time, within one instant in the order in which this process made them (it counts to 65,535 and begins
+    again), and cannot be guessed.
 
     >>> from datetime import datetime, timezone
     >>> made = new_id("cus", datetime(2026, 1, 1, tzinfo=timezone.utc))
     >>> made[:18], len(made)
     ('cus_06474846204000', 34)
     """
-    return f"{prefix}_{micros(at) & 0xFFFFFFFFFFFFFF:014x}{secrets.token_hex(8)}"
+    return f"{prefix}_{micros(at) & 0xFFFFFFFFFFFFFF:014x}{next(_COUNT) & 0xFFFF:04x}{secrets.token_hex(6)}"
