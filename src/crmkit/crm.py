@@ -175,9 +175,7 @@ class CRM(Services):
         rules = _all(evidence, EvidenceRule, "evidence")
         versions = lifecycle if isinstance(lifecycle, Versions) else Versions(lifecycle)
         if any(step.returns for step in versions.current.steps):
-            raise Misuse("CRM.open: a relationship keeps no stage before the last; name the targets instead of previous")
-                "CRM.open: a relationship keeps no stage before the last; name the targets, without previous(…)"
-            )
+            raise Misuse("CRM.open: a relationship keeps no stage before the last; name targets instead of previous")
         merged = _merged(reactions or {})
         own = [k.__kind__ for k in kinds if _is_declared(k, Record, "__kind__", "kinds: a class with @record")]
         known = [k for k in KINDS.values() if k.cls.__module__.startswith("crmkit.")]
